@@ -87,7 +87,12 @@ def _equal(rng: Random) -> tuple[str, str]:
 def ask(facts: Facts, language: Language, rng: Random) -> str:
     """The question as a person would type it."""
     kind = "larger" if facts.larger else "smaller"
-    text = phrase(language, "compare", kind, rng, a=facts.first, b=facts.second)
+    # some templates name {b} first or set both side by side; the trace names the numbers in the
+    # order typed, so the slots are filled by place
+    template = phrase(language, "compare", kind, rng).replace("{a}{b}", "{a} {b}")
+    if template.index("{b}") < template.index("{a}"):
+        template = template.replace("{a}", "{c}").replace("{b}", "{a}").replace("{c}", "{b}")
+    text = template.replace("{a}", facts.first).replace("{b}", facts.second)
     return dress(text, language, rng)
 
 
@@ -125,11 +130,11 @@ def answer(facts: Facts) -> str:
 def check(facts: Facts, text: str) -> bool:
     """The number as typed or of the same value; of equal numbers only that they are equal."""
     given, gold = text.strip(" ").lower(), answer(facts)
+    if len(given) > _LONGEST:
+        return False
     if gold == "equal":
         return given in _EQUAL_WORDS
-    if len(given) > _LONGEST or not _NUMBER.fullmatch(given):
-        return False
-    return Decimal(given) == Decimal(gold)
+    return _NUMBER.fullmatch(given) is not None and Decimal(given) == Decimal(gold)
 
 
 compare = Task("compare", draw, ask, think, answer, check)

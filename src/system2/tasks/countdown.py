@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from system2.tasks.moves import Move, State, hits, legal, reaches, results, solution, solvable
 from system2.tasks.sorting import listed
-from system2.tasks.task import Language, Task, phrase, ranges
-from system2.tasks.wording import dress
+from system2.tasks.task import Language, Task, ranges
+from system2.tasks.wording import worded
 
 LONGEST = 420  # tokens of a trace: a mark like <step> is one, any other character is one
 MOST_WRONG = {"low": 1, "high": 14}
@@ -63,17 +64,10 @@ def draw_game24(rng: Random) -> Facts:
     return _draw(rng, 4, *table["numbers"], [table["target"]])
 
 
-def ask(facts: Facts, language: Language, rng: Random) -> str:
-    """The question as a person would type it."""
+def _ask(section: str, facts: Facts, language: Language, rng: Random) -> str:
+    """The question as a person would type it; the 24 game has its target in the words."""
     numbers = listed(facts.numbers, language, rng)
-    text = phrase(language, "countdown", "make", rng, n=numbers, t=str(facts.target))
-    return dress(text, language, rng)
-
-
-def ask_game24(facts: Facts, language: Language, rng: Random) -> str:
-    """The question as a person would type it; the target is in the words."""
-    numbers = listed(facts.numbers, language, rng)
-    return dress(phrase(language, "game24", "make", rng, n=numbers), language, rng)
+    return worded(language, section, "make", rng, n=numbers, t=str(facts.target))
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
@@ -203,5 +197,5 @@ def _tokens(trace: str) -> list[str]:
     return _TOKEN.findall(trace)
 
 
-countdown = Task("countdown", draw, ask, think, answer, check)
-game24 = Task("game24", draw_game24, ask_game24, think, answer, check)
+countdown = Task("countdown", draw, partial(_ask, "countdown"), think, answer, check)
+game24 = Task("game24", draw_game24, partial(_ask, "game24"), think, answer, check)

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 
-from system2.tasks.task import Language, Task, phrase, ranges
-from system2.tasks.wording import dress
+from system2.tasks.task import Language, Task, ranges
+from system2.tasks.wording import worded
 
 OCCURS = 0.7  # share of problems whose letter is one of the word's; otherwise any letter
 
@@ -37,7 +37,7 @@ def draw(rng: Random) -> Facts:
     table = ranges()["letters"]
     if rng.random() < table["random_share"]:
         # few different letters make high counts
-        alphabet = rng.sample(string.ascii_lowercase, rng.randint(2, 26))
+        alphabet = rng.sample(string.ascii_lowercase, rng.choice([2, 3, 4, 6, 10, 26]))
         word = "".join(rng.choices(alphabet, k=rng.randint(*table["length"])))
     else:
         word = rng.choice(words())
@@ -60,7 +60,7 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
         word = "".join(rng.choice([c, c.upper()]) for c in word)
     if rng.random() < 0.2:
         letter = letter.upper()
-    return dress(phrase(language, "letters", "count", rng, c=letter, w=word), language, rng)
+    return worded(language, "letters", "count", rng, c=letter, w=word)
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:

@@ -20,7 +20,7 @@ State = tuple[int, ...]
 _TOKEN = re.compile(r"[0-9]+|[-+*/()]")
 _ALLOWED = re.compile(r"[0-9+\-*/() ]+")
 _SYNONYMS = str.maketrans("×÷−", "*/-")
-_RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
+_RANK = {")": 0, "+": 1, "-": 1, "*": 2, "/": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,9 @@ def _value(tokens: Sequence[str]) -> Fraction | None:
     values: list[Fraction] = []
     signs: list[str] = []
     operand_next = True
-    for token in [*tokens, ")"]:
-        # a bracket around the whole closes at the end; brackets opened before it must be closed
+    for token in ["(", *tokens, ")"]:
+        if values and not signs:
+            return None  # the bracket around the whole was closed by one of the text
         if (token[0].isdigit() or token == "(") is not operand_next:
             return None
         if token == "(":
@@ -149,22 +150,15 @@ def _value(tokens: Sequence[str]) -> Fraction | None:
             values.append(Fraction(int(token)))
             operand_next = False
         else:
-            rank = _RANK.get(token, 0)
-            while signs and signs[-1] != "(" and _RANK[signs[-1]] >= rank:
+            while signs[-1] != "(" and _RANK[signs[-1]] >= _RANK[token]:
                 if not _apply(values, signs.pop()):
                     return None
             if token == ")":
-                if signs:
-                    signs.pop()
-                else:
-                    # nothing open: right only for the bracket that was added at the end
-                    signs.append("end")
-                    break
+                signs.pop()
             else:
                 signs.append(token)
                 operand_next = True
-    closed = sum(token == "(" for token in tokens) == sum(token == ")" for token in tokens)
-    return values[0] if closed and signs == ["end"] and len(values) == 1 else None
+    return values[0] if not signs else None
 
 
 def _apply(values: list[Fraction], sign: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from system2.tasks.task import Language, Task, digits, phrase, ranges
-from system2.tasks.wording import dress
+from system2.tasks.task import Language, Task, digits, ranges
+from system2.tasks.wording import worded
 
 _LIST = re.compile(r"[0-9]{1,3}(?:(?:, ?| +)[0-9]{1,3})*")
 _LONGEST = 80
@@ -58,8 +58,7 @@ def draw(rng: Random) -> Facts:
 def ask(facts: Facts, language: Language, rng: Random) -> str:
     """The question as a person would type it."""
     kind = "up" if facts.up else "down"
-    text = phrase(language, "sorting", kind, rng, n=listed(facts.numbers, language, rng))
-    return dress(text, language, rng)
+    return worded(language, "sorting", kind, rng, n=listed(facts.numbers, language, rng))
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:

@@ -1,0 +1,92 @@
+"""How a strategy speaks: asks, what is done, and the Strategy that holds a plan. No model, no clock, no money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from system2.core.problem import Step
+from system2.core.tree import Key, Node, Tree
+
+Until = Literal["token", "step", "answer", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a continuation is to be written.
+
+    prefix  text forced upon the continuation; at: fork after this token of the node's own step
+    """
+
+    prompt: str | None = None
+    prefix: str = ""
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    at: int | None = None
+
+
+PLAIN = Style()
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """Continue from `node`, `n` times, to the end of a token, a step, or the answer.
+
+    verify: score the new chains. also: other lines of thought to read first.
+    """
+
+    node: Node
+    n: int = 1
+    until: Until = "step"
+    verify: bool = False
+    also: tuple[Node, ...] = ()
+    style: Style = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Score these nodes now, together."""
+
+    nodes: tuple[Node, ...]
+
+
+Ask = Expand | Weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The one reply to an ask: where each continuation ends. Empty if it failed."""
+
+    ask: Ask
+    nodes: list[Node]
+
+
+Plan = Generator[list[Ask], list[Done], None]
+
+
+def local(node: Node, step: Step) -> str:
+    """The default key: two steps below the same parent are one if they read the same."""
+    return step.text
+
+
+def apart(node: Node, step: Step) -> None:
+    """The key under which no two steps are ever the same."""
+
+
+def never(tree: Tree) -> None:
+    """The stop rule that never stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """Where to look (plan), what to answer (choose), when to stop (need), what is the same (key).
+
+    choose  callable at any moment, on any tree: every strategy has an answer at any time
+    need    fewest further finals that could end the search; 0: stop now; None: no rule
+    """
+
+    plan: Callable[[Tree], Plan]
+    choose: Callable[[Tree], Node | None]
+    need: Callable[[Tree], int | None] = never
+    key: Key = local

@@ -1,0 +1,188 @@
+"""Vector instructions numba lacks, emitted as LLVM IR: fp16 storage, fp32 math. Knows nothing about models.
+
+Every sum runs in one fixed order whatever the tile, so that a row's result never depends on the
+rows beside it, and is the same on every machine with fused multiply-add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+PANEL = 32
+"""Columns of a weight panel: a (K, N) matrix is stored as (N / PANEL, K, PANEL)."""
+
+_FLOAT, _HALF, _LONG = ir.FloatType(), ir.HalfType(), ir.IntType(64)
+_LANES = 16
+
+
+def variant() -> str:
+    """The tile this processor gets: "512", "256", "arm" or, where fp16 would be emulated, "none"."""
+    if binding.get_default_triple().startswith(("aarch64", "arm64")):
+        return "arm"
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return "512"
+    return "256" if features.get("f16c") and features.get("fma") else "none"
+
+
+VARIANT = variant()
+# Lanes of a register, and heights × registers that fit the register file beside the panel's values.
+_WIDTH, _TALL, _MID, _BROAD = {
+    "512": (16, 8, 8, 2),
+    "256": (8, 6, 4, 2),
+    "arm": (4, 4, 4, 4),
+    "none": (4, 4, 4, 2),
+}[VARIANT]
+
+
+def _data(context: Any, builder: Any, ty: Any, value: Any, offset: Any, unit: Any) -> Any:
+    """Pointer to element `offset` of a numba array, read as `unit`."""
+    start = context.make_array(ty)(context, builder, value).data
+    return _at(builder, builder.bitcast(start, unit.as_pointer()), offset, unit)
+
+
+def _at(builder: Any, start: Any, offset: Any, unit: Any, kind: Any = None) -> Any:
+    """Pointer to a `kind` that starts `offset` units behind `start`."""
+    place = builder.gep(start, [offset], source_etype=unit)
+    return place if kind is None else builder.bitcast(place, kind.as_pointer())
+
+
+def _splat(builder: Any, value: Any, width: int) -> Any:
+    kind = ir.VectorType(value.type, width)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _long(0))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), order)
+
+
+def _long(value: int) -> Any:
+    return ir.Constant(_LONG, value)
+
+
+def _tile(height: int, registers: int, add: bool) -> Any:
+    """An intrinsic c[height, registers × width] (+)= a[height, k] @ panel columns.
+
+    Arguments: a, its offset and row stride; the fp16 panels (as uint16), the offset of the first
+    column and the panel stride; c, its offset and row stride; k. The k products of an element are
+    added in order, one fused multiply-add each.
+    """
+    vector = ir.VectorType(_FLOAT, _WIDTH)
+    half = ir.VectorType(_HALF, _WIDTH)
+
+    @intrinsic
+    def tile(  # pyright: ignore
+        typing: Any, a: Any, at_a: Any, lda: Any, b: Any, at_b: Any, panel: Any,
+        c: Any, at_c: Any, ldc: Any, depth: Any,
+    ) -> Any:  # fmt: skip
+        i = types.int64
+
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, at_a, lda, b, at_b, panel, c, at_c, ldc, depth = args
+            kinds = signature.args
+            left = _data(context, builder, kinds[0], a, at_a, _FLOAT)
+            right = _data(context, builder, kinds[3], b, at_b, _HALF)
+            out = _data(context, builder, kinds[6], c, at_c, _FLOAT)
+            rows = [
+                _at(builder, left, builder.mul(lda, _long(m)), _FLOAT)
+                for m in range(height)
+            ]
+            columns: list[Any] = []
+            for j in range(registers):
+                far = builder.mul(panel, _long(j * _WIDTH // PANEL))
+                near = builder.add(far, _long(j * _WIDTH % PANEL))
+                columns.append(_at(builder, right, near, _HALF))
+            places: list[Any] = []
+            for m in range(height):
+                start = _at(builder, out, builder.mul(ldc, _long(m)), _FLOAT)
+                places += [
+                    _at(builder, start, _long(j * _WIDTH), _FLOAT, vector)
+                    for j in range(registers)
+                ]
+            fma = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{_WIDTH}f32"
+            )
+            zero = ir.Constant(vector, [0.0] * _WIDTH)
+            first = [
+                builder.load(place, align=4) if add else zero for place in places
+            ]
+            before = builder.block
+            body = builder.append_basic_block("k")
+            after = builder.append_basic_block("done")
+            builder.branch(body)
+            builder.position_at_end(body)
+            k = builder.phi(_LONG)
+            k.add_incoming(_long(0), before)
+            sums = [builder.phi(vector) for _ in places]
+            for phi, value in zip(sums, first, strict=True):
+                phi.add_incoming(value, before)
+            step = builder.mul(k, _long(PANEL))
+            values = [
+                builder.fpext(
+                    builder.load(_at(builder, column, step, _HALF, half), align=2), vector
+                )
+                for column in columns
+            ]
+            news: list[Any] = []
+            for m in range(height):
+                x = builder.load(_at(builder, rows[m], k, _FLOAT))
+                x = _splat(builder, x, _WIDTH)
+                news += [
+                    builder.call(fma, (x, values[j], sums[m * registers + j]))
+                    for j in range(registers)
+                ]
+            for phi, value in zip(sums, news, strict=True):
+                phi.add_incoming(value, body)
+            more = builder.add(k, _long(1))
+            k.add_incoming(more, body)
+            builder.cbranch(builder.icmp_signed("<", more, depth), body, after)
+            builder.position_at_end(after)
+            for place, value in zip(places, news, strict=True):
+                builder.store(value, place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(a, i, i, b, i, i, c, i, i, i), build
+
+    return tile
+
+
+_tall, _mid, _four = _tile(_TALL, _BROAD, False), _tile(_MID, _BROAD, False), _tile(4, _BROAD, False)
+_two, _one = _tile(2, _BROAD, False), _tile(1, _BROAD, False)
+# A single row has only its columns to hide the latency of an addition behind: four tiles at once.
+_flat = _tile(1, 4 * _BROAD, False)
+_STEP, _LONGSTEP = _BROAD * _WIDTH, 4 * _BROAD * _WIDTH
+
+
+@njit(nogil=True)
+def product(a: Any, at_a: int, lda: int, m: int, w: Any, at_w: int, k: int, n: int, c: Any, at_c: int, ldc: int) -> None:  # fmt: skip
+    """c[m, n] = a[m, k] @ w, all arrays flat, w in panels; n is a multiple of PANEL."""
+    panel = k * PANEL
+    col = 0
+    if m == 1:
+        while col + _LONGSTEP <= n:
+            at = at_w + col // PANEL * panel + col % PANEL
+            _flat(a, at_a, lda, w, at, panel, c, at_c + col, ldc, k)
+            col += _LONGSTEP
+    while col < n:
+        at = at_w + col // PANEL * panel + col % PANEL
+        row = 0
+        while row + _TALL <= m:
+            _tall(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+            row += _TALL
+        while row + _MID <= m:
+            _mid(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+            row += _MID
+        while row + 4 <= m:
+            _four(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+            row += 4
+        while row + 2 <= m:
+            _two(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+            row += 2
+        while row < m:
+            _one(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+            row += 1
+        col += _STEP

@@ -1,0 +1,113 @@
+"""Lessons: what the embedded model reads in training. Makes token sequences; knows nothing about tensors.
+
+The mixture is a pure function of (seed, share of the training that is over), so a killed run
+continues with the very lessons it would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from system2.policies.local.tokenizer import Tokenizer
+from system2.tasks import TASKS, facts, outside
+from system2.tasks.countdown import finished
+from system2.tasks.task import Language, Task
+
+# Shares of the lessons by task; longer and harder traces get more. The sum need not be 1.
+WEIGHTS = {
+    "addition": 0.06,
+    "subtraction": 0.07,
+    "multiplication": 0.13,
+    "division": 0.09,
+    "compare": 0.06,
+    "chain": 0.11,
+    "linear": 0.08,
+    "letters": 0.05,
+    "countdown": 0.15,
+    "game24": 0.03,
+    "bases": 0.06,
+    "sorting": 0.07,
+    "sequences": 0.07,
+    "knights": 0.06,
+    "grid": 0.09,
+}
+OUTSIDE = 0.2  # share of questions that are outside (their lessons are short)
+DIRECT = 0.06  # share of questions asked without thinking
+FACTS_FIRST, FACTS_LATER, FIRST = 0.75, 0.12, 0.2  # shares of facts, and how long the first lasts
+SPELT = 0.06  # share of questions in which some known words come as bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Token ids, and for each whether the model must learn to produce it."""
+
+    ids: list[int]
+    learnt: list[bool]
+    task: str
+
+
+def lesson(tokenizer: Tokenizer, rng: Random, progress: float) -> Lesson:
+    """A random lesson for this point of the training, `progress` from 0 to 1."""
+    share = FACTS_FIRST if progress < FIRST else FACTS_LATER
+    if rng.random() < share:
+        return fact_line(tokenizer, rng)
+    language: Language = "en" if rng.random() < 0.5 else "zh"
+    if rng.random() < OUTSIDE:
+        return refusal(tokenizer, rng, language)
+    name = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    draw = rng.random()
+    effort = "none" if draw < DIRECT else "low" if draw < 0.5 else "high"
+    return solved(tokenizer, rng, TASKS[name], language, effort)
+
+
+def solved(
+    tokenizer: Tokenizer, rng: Random, task: Task, language: Language, effort: str
+) -> Lesson:
+    """A question of a task, thought through at the effort ("none": answered at once)."""
+    problem = task.draw(rng)
+    question = read(tokenizer, rng, task.ask(problem, language, rng))
+    if effort == "none":
+        return completion(tokenizer, question, effort, f"{task.answer(problem)}<eos>", task.name)
+    trace = task.think(problem, effort, rng)
+    # A search that ran out of room shows how to go on, but no end: there is none to learn.
+    searching = task.name in ("countdown", "game24")
+    end = f"</think>{task.answer(problem)}<eos>" if not searching or finished(trace) else ""
+    return completion(tokenizer, question, effort, f"<think>{trace}{end}", task.name)
+
+
+def refusal(tokenizer: Tokenizer, rng: Random, language: Language) -> Lesson:
+    """A question outside the tasks, and the token that says so."""
+    effort = rng.choice(["none", "low", "high", "high"])
+    text = "<outside><eos>" if effort == "none" else "<think></think><outside><eos>"
+    question = read(tokenizer, rng, outside.question(language, rng))
+    return completion(tokenizer, question, effort, text, "outside")
+
+
+def fact_line(tokenizer: Tokenizer, rng: Random) -> Lesson:
+    """A line of atomic facts, learnt without any question around them."""
+    ids, learnt = [tokenizer.special["<bos>"]], [False]
+    for text, asked in facts.line(rng):
+        piece = tokenizer.encode(text)
+        ids += piece
+        learnt += [asked] * len(piece)
+    return Lesson(ids, learnt, "facts")
+
+
+def read(tokenizer: Tokenizer, rng: Random, question: str) -> list[int]:
+    """The question as tokens; now and then known words are spelt, as unknown ones always are."""
+    if rng.random() < SPELT:
+        return tokenizer.encode(question, lambda _: rng.random() < 0.3)
+    return tokenizer.encode(question)
+
+
+def completion(
+    tokenizer: Tokenizer, question: list[int], effort: str, text: str, task: str
+) -> Lesson:
+    """The frame of docs/traces.md: only what follows the effort token (and `<think>`) is learnt."""
+    special = tokenizer.special
+    prompt = [special["<bos>"], *question, special[f"<{effort}>"]]
+    written = tokenizer.encode_trace(text)
+    given = len(prompt) + (written[0] == special["<think>"])
+    ids = prompt + written
+    return Lesson(ids, [n >= given for n in range(len(ids))], task)

@@ -1,0 +1,420 @@
+"""The arithmetic tasks: right answers, true traces, numbers inside the ranges, strict checkers.
+
+The trace checker here shares no code with the writers: it works every claim of the text out again.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from system2.tasks.addition import addition
+from system2.tasks.chain import chain
+from system2.tasks.division import division
+from system2.tasks.linear import linear
+from system2.tasks.multiplication import multiplication
+from system2.tasks.subtraction import subtraction
+from system2.tasks.task import Task, ranges
+from system2.tasks.wording import dress, expression, slip
+from system2.tasks.written import is_fact, whole, work
+
+TASKS = (addition, subtraction, multiplication, division, chain, linear)
+SEEDS = range(300)
+
+OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: lambda x, y: x + y,
+    ast.Sub: lambda x, y: x - y,
+    ast.Mult: lambda x, y: x * y,
+    ast.Div: lambda x, y: x / y,
+}
+
+
+def worth(text: str) -> Fraction:
+    """The value of an expression of digits, + - * / and brackets."""
+    assert re.fullmatch(r"[0-9+\-*/()]+", text), text
+    return node_worth(ast.parse(text, mode="eval").body)
+
+
+def node_worth(node: ast.expr) -> Fraction:
+    if isinstance(node, ast.Constant):
+        return Fraction(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -node_worth(node.operand)
+    assert isinstance(node, ast.BinOp), ast.dump(node)
+    return OPERATIONS[type(node.op)](node_worth(node.left), node_worth(node.right))
+
+
+def equal(text: str) -> Fraction:
+    """All sides of `a=b=c` are worth the same; that value."""
+    sides = [worth(side) for side in text.split("=")]
+    assert len(set(sides)) == 1, text
+    return sides[0]
+
+
+def groups(pattern: str, text: str) -> tuple[Any, ...]:
+    match = re.fullmatch(pattern, text)
+    assert match, text
+    return match.groups()
+
+
+def pieces(text: str) -> list[str]:
+    """The comma list of facts and written forms: the commas inside a written form do not divide."""
+    found: list[str] = []
+    inside = False
+    for part in text.split(","):
+        if inside:
+            found[-1] += "," + part
+        else:
+            found.append(part)
+        last_colon, last_so = part.rfind(":"), part.rfind("so ")
+        if max(last_colon, last_so) >= 0:
+            inside = last_colon > last_so
+    return found
+
+
+def columns_hold(core: str, columns: list[str], result: str) -> None:
+    """Digits, carries, borrows and remainders of one written form, read off the operands again."""
+    left, op, right = groups(r"(\d+)([-+*/])(\d+)", core)
+    if op == "/":
+        divisor, rest, seen, quotient = int(right), 0, 0, ""
+        for column in columns:
+            head, by, digit, left_over = groups(r"(\d+)/(\d+)=(\d) r (\d+)", column)
+            taken = len(head) if not seen else 1
+            assert int(head) == int(f"{rest}{left[seen : seen + taken]}") and by == right
+            assert divmod(int(head), divisor) == (int(digit), int(left_over))
+            rest, seen, quotient = int(left_over), seen + taken, quotient + digit
+        assert not columns or seen == len(left)
+        amount, _, remainder = result.partition(" r ")
+        assert divmod(int(left), divisor) == (int(amount), int(remainder or 0))
+        assert not columns or quotient == amount
+        assert remainder != "0"
+        return
+    carry, digits = 0, ""
+    for place, column in enumerate(columns):
+        asked, _, found = column.partition("=")
+        x, y, moved, borrowed = groups(r"(\d)[-+*](\d)[-+](\d)(\+10)?", asked)
+        assert int(x) == int(left) // 10**place % 10
+        below = int(right.rstrip("0") or "0") if op == "*" else int(right) // 10**place % 10
+        assert int(y) == below
+        assert int(moved) == carry and worth(asked) == int(found)
+        assert (op == "-") or not borrowed
+        carry = int(bool(borrowed)) if op == "-" else int(found) // 10
+        assert op != "-" or 0 <= int(found) <= 9
+        digits = (found if place == len(columns) - 1 else found[-1]) + digits
+    assert len(columns) == max(len(left), len(right) if op != "*" else 0)
+    assert int(digits) == int(result)
+
+
+def piece_holds(piece: str) -> Fraction:
+    """A fact or a written form is true; its value."""
+    head, mark, body = piece.partition(":")
+    value = equal(head)
+    if not mark:
+        return value
+    core = re.sub(r"^-\((.*)\)$", r"\1", head.split("=")[-1])
+    listed, *results = re.split(r"(?:^| )so ", body)
+    columns = listed.split(",") if listed else []
+    if results and re.match(r"\d+\+\d+", results[0]):  # parts of a product, then their sum
+        assert columns and sum(equal(column) for column in columns) == worth(core)
+        return_value = piece_holds(body.split(" so ", 1)[1])
+        assert abs(value) == abs(return_value)
+        return value
+    columns_hold(core, columns, results[0])
+    first = worth(results[0].split(" r ")[0])
+    if "*" in core and len(results) > 1 and not results[1].startswith("-"):
+        assert re.fullmatch(rf"{results[0]}0+", results[1])
+        first = worth(results[1])
+    if value < 0:
+        assert results[-1] == f"-{first}"
+        first = -first
+    assert value == first if "r" not in results[0] else int(value) == first
+    return value
+
+
+def split(trace: str) -> list[str]:
+    return re.split(r"<step>|<check>|<back>", trace)
+
+
+def trace_holds(task: Task, facts: Any, trace: str) -> None:
+    """Every claim of the trace is true and it leads to the answer."""
+    gold = task.answer(facts)
+    main, mark, proof = trace.partition("<check>")
+    steps = split(main)
+    if task.name in ("addition", "subtraction"):
+        shown = piece_holds(steps[-1])
+        if len(steps) == 2:
+            match = re.fullmatch(r"(\d+)<(\d+) so -\((\d+)-(\d+)\)", steps[0])
+            assert match and int(match[1]) < int(match[2])
+            assert (match[1], match[2]) == (match[4], match[3]) and gold == f"-{shown}"
+        else:
+            op = "+" if task.name == "addition" else "-"
+            assert len(steps) == 1 and gold == str(shown)
+            assert steps[0].startswith(f"{facts[0]}{op}{facts[1]}:")
+    elif task.name == "multiplication":
+        a, b = map(str, facts)
+        assert steps[0] in (f"{a}*{b}", f"{b}*{a}")
+        assert len(steps[0].split("*")[1]) <= min(len(a), len(b))
+        assert product_holds(steps) == int(gold)
+    elif task.name == "division":
+        division_holds(facts, steps, gold)
+        assert not mark or proof_of_division(facts, split(proof))
+    elif task.name == "chain":
+        rest = steps[0]
+        for step in steps[1:]:
+            before = rest
+            done, _, rest = step.rpartition(":")
+            piece_holds(done)
+            assert worth(rest) == worth(before) == int(gold)
+            assert len(re.findall(r"\d+", rest)) == len(re.findall(r"\d+", before)) - 1
+        assert steps[-1].endswith(f":{gold}")
+    else:
+        linear_holds(facts, steps, gold)
+        if mark:
+            assert proof.endswith(" ok")
+            results = [piece_holds(piece) for piece in pieces(proof.removesuffix(" ok"))]
+            sides = steps[0].replace(facts.letter, f"({gold})").split("=")
+            assert results[-1] == worth(sides[0]) == worth(sides[1])
+
+
+def product_holds(steps: list[str]) -> Fraction:
+    """Partial products and sums after the restated product: true, and all of them added up."""
+    partials: list[Fraction] = []
+    total: Fraction | None = None
+    for step in steps[1:]:
+        value = piece_holds(step)
+        assert "*" not in step or step.startswith(steps[0].split("*")[0] + "*")
+        if "+" in step.split(":")[0]:
+            before = partials.pop(0) if total is None else total
+            assert step.startswith(f"{before}+{partials.pop(0)}:")
+            total = value
+        elif value or "*0=0" not in step:
+            partials.append(value)
+    assert len(partials) <= (total is None)
+    return total if total is not None else partials[0] if partials else Fraction(0)
+
+
+def division_holds(facts: tuple[int, int], steps: list[str], gold: str) -> None:
+    a, b = facts
+    quotient, remainder = divmod(a, b)
+    if a < b:
+        assert steps == [f"{a}<{b}"] and quotient == 0
+    elif b <= 16:
+        piece_holds(steps[0])
+        assert len(steps) == 1 and steps[0].endswith(f"so {gold}")
+    else:
+        assert steps[0] == f"{a}/{b}"
+        assert steps[1] == f"{b}:" + ",".join(f"{n} {n * b}" for n in range(1, 10))
+        rest, seen, found = 0, 0, ""
+        for i, step in enumerate(steps[2:]):
+            row = r"(\d+):(\d)(?: (\d+))? left (\d+)"
+            head, digit, product, left = groups(row, step)
+            taken = 1 if i else len(head)
+            assert int(head) == int(f"{rest}{str(a)[seen : seen + taken]}")
+            assert int(product or 0) == int(digit) * b
+            assert int(head) - int(product or 0) == int(left) < b
+            rest, seen, found = int(left), seen + taken, found + digit
+        assert (found, rest, seen) == (str(quotient), remainder, len(str(a)))
+
+
+def proof_of_division(facts: tuple[int, int], steps: list[str]) -> bool:
+    a, b = facts
+    assert steps[-1].endswith(" ok") and re.match(rf"{a // b}\*{b}(=|$)", steps[0])
+    steps[-1] = steps[-1].removesuffix(" ok")
+    for step in steps:
+        piece_holds(step) if re.search("[=:]", step) else worth(step)
+    return steps[-1].endswith((f"={a}", f"so {a}")) or a % b == 0 and f"so {a}" in steps[-1]
+
+
+def linear_holds(facts: Any, steps: list[str], gold: str) -> None:
+    for step in steps:
+        if ":" in step:
+            piece_holds(step)
+        else:
+            equal(step.replace(facts.letter, f"({gold})"))
+    assert steps[-1] == f"{facts.letter}={gold}"
+    assert steps[0].count(facts.letter) == (2 if facts.form == "a*x+b=c*x+d" else 1)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_answers_and_traces(task: Task) -> None:
+    for seed in SEEDS:
+        facts = task.draw(Random(seed))
+        gold = task.answer(facts)
+        assert task.check(facts, gold)
+        head, _, rest = gold.partition(" ")
+        for change in (-1, 1):
+            assert not task.check(facts, f"{int(head) + change} {rest}".strip())
+            if rest:
+                assert not task.check(facts, f"{head} r {int(rest[2:]) + change}")
+        for effort in ("low", "high"):
+            trace = task.think(facts, effort, Random(seed))
+            assert trace == task.think(facts, effort, Random(seed + 1))
+            trace_holds(task, facts, trace)
+        assert task.think(facts, "high", Random(0)).startswith(task.think(facts, "low", Random(0)))
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_questions(task: Task, language: Any) -> None:
+    chinese = 0
+    for seed in SEEDS:
+        facts = task.draw(Random(seed))
+        question = task.ask(facts, language, Random(seed))
+        assert question == task.ask(task.draw(Random(seed)), language, Random(seed))
+        assert question.strip() and not re.search(r"\{[eabx]\}", question)
+        chinese += bool(re.search("[一-鿿]", question))
+        asked = sorted(re.findall(r"\d+", question.replace(",", "")))
+        if task.name == "chain":
+            assert asked == sorted(str(token) for token in facts if isinstance(token, int))
+        elif task.name != "linear":
+            for n in facts:
+                assert str(n) in "".join(question.split(",")), question
+    assert chinese > 150 if language == "zh" else not chinese
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_bare_expressions_are_common(task: Task) -> None:
+    questions = [task.ask(task.draw(Random(seed)), "en", Random(seed)) for seed in range(1000)]
+    assert sum(not re.search("[A-Za-z]{2}", question) for question in questions) > 70
+
+
+def test_facts_are_inside_the_ranges() -> None:
+    table = ranges()
+    for seed in range(1000):
+        rng = Random(seed)
+        for task in (addition, subtraction, multiplication):
+            low, high = table[task.name]["digits"]
+            assert all(low <= len(str(n)) <= high for n in task.draw(rng))
+        a, b = division.draw(rng)
+        low, high = table["division"]["dividend_digits"]
+        assert low <= len(str(a)) <= high
+        assert table["division"]["divisor"][0] <= b <= table["division"]["divisor"][1]
+        tokens = chain.draw(rng)
+        numbers = [token for token in tokens if isinstance(token, int)]
+        assert table["chain"]["operands"][0] <= len(numbers) <= table["chain"]["operands"][1]
+        assert all(1 <= n <= 50 for n in numbers)
+        assert not re.search(r"\([^)]*\(", "".join(map(str, tokens)))
+        results = re.findall(r":(-?\d+)", chain.think(tokens, "low", rng))
+        assert results and all(-999 <= int(n) <= 999 for n in results)
+        facts = linear.draw(rng)
+        assert all(2 <= n <= 12 for n in (facts.a, *([facts.c] if facts.form[-1] == "d" else [])))
+        assert all(-50 <= n <= 50 for n in (facts.b, facts.d)) and -20 <= facts.solution <= 50
+        assert facts.form in table["linear"]["forms"]
+
+
+ATTACKS = (
+    "", " ", "1e3", "0x10", "２９", "29\n30", "29 or 30", "9**9**9", "9" * 10**6, " " * 10**6,
+    "29.0", "--29", "+-29", "29 30", "2,9", "02,9", "1,0000", "٢٩", "29\n", "\t29", "０", "0b1",
+    "1_0", "029", "- 29", "29;", "29=29", "inf", "nan", "None", "𝟐𝟗", "²", "y=29", "x==29",
+    "x=", "22 r", "r 2", "22 r 2 r 2", "22 r 2\n", "22 r -2", "22 r ２", "22 or 22 r 2",
+    "22 remainder", "22 r 02", "22 re 2", "22 rr 2", "22余", "__import__('os')", "\ud800",
+    "\x00",
+)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("text", ATTACKS, ids=range(len(ATTACKS)))
+def test_attacks_are_refused(task: Task, text: str) -> None:
+    for seed in range(20):
+        assert not task.check(task.draw(Random(seed)), text)
+
+
+def test_accepted_spellings() -> None:
+    assert all(addition.check((900, 334), text) for text in ("1234", " 1,234 ", "+1234"))
+    assert all(subtraction.check((0, 29), text) for text in ("-29", "−29"))
+    wrong = ("29\n", "29.", "2 9", "２９", "x=29", "29 r 0", "029", "29=29", "29 or 30", "29\n30")
+    assert not any(addition.check((20, 9), text) for text in wrong)
+    good = ("22 r 2", "22 remainder 2", "22余2", "22r2", " 22 r 2 ")
+    assert all(division.check((1234, 56), text) for text in good)
+    wrong = ("22", "22 r 0", "22 2", "22 r 58", "21 r 58", "22 r 02", "22 r ２", "22 r 2\n")
+    assert not any(division.check((1234, 56), text) for text in wrong)
+    assert all(division.check((1232, 56), text) for text in ("22", "22 r 0", "22余0"))
+    facts = linear.draw(Random(1))
+    gold, other = linear.answer(facts), "b" if facts.letter == "a" else "a"
+    assert all(linear.check(facts, f"{facts.letter}{sign}{gold}") for sign in ("=", " = "))
+    wrong = (f"{other}={gold}", f"{gold}={facts.letter}", f"={gold}", f"{facts.letter}{gold}")
+    assert not any(linear.check(facts, text) for text in wrong)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=50), st.integers(0, 1000))
+def test_checkers_never_raise(text: str, seed: int) -> None:
+    for task in TASKS:
+        facts = task.draw(Random(seed))
+        if task.check(facts, text):
+            assert re.search(r"\d", text)
+
+
+@given(st.integers())
+def test_whole_reads_what_python_writes(n: int) -> None:
+    for text in (str(n), f"{n:,}"):
+        assert whole(text) == (n if len(text) <= 40 else None)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.integers(-1200, 1200), st.sampled_from("+-*"), st.integers(-110, 110))
+def test_work_is_true(a: int, op: str, b: int) -> None:
+    text = work(a, op, b)
+    found = piece_holds(text)
+    assert found == worth(f"({a}){op}({b})")
+    assert re.search(rf"(so |=){found}$", text)
+    assert is_fact(a, op, b) == (":" not in text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(-150, 150), st.integers(1, 16))
+def test_exact_divisions_are_true(quotient: int, divisor: int) -> None:
+    text = work(quotient * divisor, "/", divisor)
+    assert piece_holds(text) == quotient and text.endswith(f"so {quotient}")
+
+
+def test_the_forms_of_the_document() -> None:
+    assert work(347, "+", 86) == "347+86:7+6+0=13,4+8+1=13,3+0+1=4 so 433"
+    assert work(347, "-", 86) == "347-86:7-6-0=1,4-8-0+10=6,3-0-1=2 so 261"
+    assert work(347, "*", 6) == "347*6:7*6+0=42,4*6+4=28,3*6+2=20 so 2082"
+    assert work(145, "/", 5) == "145/5:14/5=2 r 4,45/5=9 r 0 so 29"
+    assert work(-345, "+", 78).startswith("-345+78=78-345=-(345-78):5-8-0+10=7,")
+    assert work(-345, "+", 78).endswith(" so 267 so -267")
+    assert work(45, "*", 21).startswith("45*21:45*20=900,45*1=45 so 900+45:0+5+0=5,")
+    assert work(45, "*", 7) == "45*7=315" and work(5, "-", 12) == "5-12=-7"
+
+
+def test_false_traces_are_noticed() -> None:
+    """The checker of this file must fail on a wrong digit anywhere in a trace."""
+    unnoticed = []
+    for seed in range(60):
+        for task in TASKS:
+            facts = task.draw(Random(seed))
+            trace = task.think(facts, "high", Random(seed))
+            at = Random(seed).choice([m.start() for m in re.finditer(r"\d", trace)])
+            wrong = trace[:at] + str((int(trace[at]) + 1) % 10) + trace[at + 1 :]
+            try:
+                trace_holds(task, facts, wrong)
+            except (AssertionError, AttributeError, ValueError, SyntaxError, ZeroDivisionError):
+                continue
+            unnoticed.append((trace, wrong))
+    assert not unnoticed
+
+
+def test_slips_leave_slots_alone() -> None:
+    template = "what is {a} times {b} when 'straw' is 1234"
+    for seed in SEEDS:
+        slipped = slip(template, Random(seed))
+        assert all(part in slipped for part in ("{a}", "{b}", "'straw'", "1234")) and slipped != ""
+
+
+def test_spelling_keeps_the_expression() -> None:
+    for seed in SEEDS:
+        for language in ("en", "zh"):
+            typed = expression("(13-5)*4+1207", language, Random(seed))  # type: ignore[arg-type]
+            table = str.maketrans("xX×·−–－＋（）", "****---+()", " ,")
+            assert typed.translate(table) == "(13-5)*4+1207"
+            assert "1207" in dress(f"what is {typed}", "en", Random(seed)).replace(",", "")
