@@ -32,12 +32,13 @@ def variant() -> str:
 
 
 VARIANT = variant()
-# Lanes of a register, and heights × registers that fit the register file beside the panel's values.
-_WIDTH, _TALL, _MID, _BROAD = {
-    "512": (16, 8, 8, 2),
-    "256": (8, 6, 4, 2),
-    "arm": (4, 4, 4, 4),
-    "none": (4, 4, 4, 2),
+# Lanes of a register, rows of the tallest tile, registers across: rows × registers sums must fit the
+# register file beside a line of weights (32 registers, on AVX2 16). 12 rows of 512 bits: no gain.
+_WIDTH, _TALL, _BROAD = {
+    "512": (16, 8, 2),
+    "256": (8, 6, 2),
+    "arm": (4, 6, 4),
+    "none": (4, 4, 2),
 }[VARIANT]
 
 
@@ -150,39 +151,120 @@ def _tile(height: int, registers: int, add: bool) -> Any:
     return tile
 
 
-_tall, _mid, _four = _tile(_TALL, _BROAD, False), _tile(_MID, _BROAD, False), _tile(4, _BROAD, False)
-_two, _one = _tile(2, _BROAD, False), _tile(1, _BROAD, False)
-# A single row has only its columns to hide the latency of an addition behind: four tiles at once.
-_flat = _tile(1, 4 * _BROAD, False)
-_STEP, _LONGSTEP = _BROAD * _WIDTH, 4 * _BROAD * _WIDTH
+def _product(add: bool) -> Callable[..., None]:
+    tall, four, three = _tile(_TALL, _BROAD, add), _tile(4, _BROAD, add), _tile(3, _BROAD, add)
+    two, one = _tile(2, _BROAD, add), _tile(1, _BROAD, add)
+    # A single row has only its columns to hide the latency of an addition behind: four tiles at once.
+    flat = _tile(1, 4 * _BROAD, add)
+    step, stride = _BROAD * _WIDTH, 4 * _BROAD * _WIDTH
 
-
-@njit(nogil=True)
-def product(a: Any, at_a: int, lda: int, m: int, w: Any, at_w: int, k: int, n: int, c: Any, at_c: int, ldc: int) -> None:  # fmt: skip
-    """c[m, n] = a[m, k] @ w, all arrays flat, w in panels; n is a multiple of PANEL."""
-    panel = k * PANEL
-    col = 0
-    if m == 1:
-        while col + _LONGSTEP <= n:
+    @njit(nogil=True)  # pyright: ignore
+    def product(a, at_a, lda, m, w, at_w, panel, k, n, c, at_c, ldc):  # pyright: ignore
+        col = 0
+        if m == 1:
+            while col + stride <= n:
+                at = at_w + col // PANEL * panel + col % PANEL
+                flat(a, at_a, lda, w, at, panel, c, at_c + col, ldc, k)
+                col += stride
+        while col < n:
             at = at_w + col // PANEL * panel + col % PANEL
-            _flat(a, at_a, lda, w, at, panel, c, at_c + col, ldc, k)
-            col += _LONGSTEP
-    while col < n:
-        at = at_w + col // PANEL * panel + col % PANEL
-        row = 0
-        while row + _TALL <= m:
-            _tall(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
-            row += _TALL
-        while row + _MID <= m:
-            _mid(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
-            row += _MID
-        while row + 4 <= m:
-            _four(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
-            row += 4
-        while row + 2 <= m:
-            _two(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
-            row += 2
-        while row < m:
-            _one(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
-            row += 1
-        col += _STEP
+            row = 0
+            while row + _TALL <= m:
+                tall(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+                row += _TALL
+            while row + 4 <= m:
+                four(a, at_a + row * lda, lda, w, at, panel, c, at_c + row * ldc + col, ldc, k)
+                row += 4
+            here, there = at_a + row * lda, at_c + row * ldc + col
+            if m - row == 3:
+                three(a, here, lda, w, at, panel, c, there, ldc, k)
+            elif m - row == 2:
+                two(a, here, lda, w, at, panel, c, there, ldc, k)
+            elif m - row == 1:
+                one(a, here, lda, w, at, panel, c, there, ldc, k)
+            col += step
+
+    return product
+
+
+product, accumulate = _product(False), _product(True)
+"""c[m, n] = or += a[m, k] @ w. Arrays are flat: a, offset, row stride, m; w, offset, panel stride
+(k × PANEL where w is a whole matrix), k, n (a multiple of PANEL); c, offset, row stride."""
+
+
+def _lanes(kind: str) -> Any:
+    """An intrinsic that folds n numbers (a multiple of 16) at an offset: "sum", "squares" or "max"."""
+    vector = ir.VectorType(_FLOAT, _LANES)
+
+    @intrinsic
+    def fold(typing: Any, a: Any, at: Any, n: Any) -> Any:  # pyright: ignore
+        def join(builder: Any, x: Any, y: Any) -> Any:
+            if kind == "max":
+                return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+            return builder.fadd(x, y)
+
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, at, n = args
+            start = _data(context, builder, signature.args[0], a, at, _FLOAT)
+            least = [float("-inf") if kind == "max" else 0.0] * _LANES
+            before = builder.block
+            body, after = builder.append_basic_block("fold"), builder.append_basic_block("folded")
+            builder.branch(body)
+            builder.position_at_end(body)
+            i, state = builder.phi(_LONG), builder.phi(vector)
+            i.add_incoming(_long(0), before)
+            state.add_incoming(ir.Constant(vector, least), before)
+            x = builder.load(_at(builder, start, i, _FLOAT, vector), align=4)
+            news = join(builder, state, builder.fmul(x, x) if kind == "squares" else x)
+            more = builder.add(i, _long(_LANES))
+            i.add_incoming(more, body)
+            state.add_incoming(news, body)
+            builder.cbranch(builder.icmp_signed("<", more, n), body, after)
+            builder.position_at_end(after)
+            lanes = [builder.extract_element(news, _long(j)) for j in range(_LANES)]
+            while len(lanes) > 1:
+                half = len(lanes) // 2
+                lanes = [join(builder, lanes[j], lanes[j + half]) for j in range(half)]
+            return lanes[0]
+
+        return types.float32(a, types.int64, types.int64), build
+
+    return fold
+
+
+total, squares, peak = _lanes("sum"), _lanes("squares"), _lanes("max")
+
+
+@intrinsic
+def narrow(typing: Any, a: Any, at: Any, value: Any) -> Any:  # pyright: ignore
+    """Store an fp32 number as fp16 at an offset of a uint16 array."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, at, value = args
+        place = _data(context, builder, signature.args[0], a, at, _HALF)
+        builder.store(builder.fptrunc(value, _HALF), place, align=2)
+        return context.get_dummy_value()
+
+    return types.void(a, types.int64, types.float32), build
+
+
+@intrinsic
+def widen(typing: Any, a: Any, at: Any) -> Any:  # pyright: ignore
+    """The fp16 number at an offset of a uint16 array, as fp32."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, at = args
+        place = _data(context, builder, signature.args[0], a, at, _HALF)
+        return builder.fpext(builder.load(place, align=2), _FLOAT)
+
+    return types.float32(a, types.int64), build
+
+
+@intrinsic
+def as_float(typing: Any, bits: Any) -> Any:  # pyright: ignore
+    """The fp32 number with the bits of an int32."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], _FLOAT)
+
+    return types.float32(types.int32), build
