@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 MILLION = 1_000_000
@@ -33,7 +34,17 @@ class Usage:
     calls: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Usage(
+            self.prompt + other.prompt,
+            self.cached + other.cached,
+            self.reasoning + other.reasoning,
+            self.answer + other.answer,
+            self.aborted + other.aborted,
+            self.failed + other.failed,
+            self.unseen + other.unseen,
+            self.overrun + other.overrun,
+            self.calls + other.calls,
+        )
 
     @property
     def completion(self) -> int:
@@ -43,9 +54,7 @@ class Usage:
     def told(self, tokens: int) -> Usage:
         """The same usage with `tokens` of the reasoning counted as the answer shown."""
         moved = min(tokens, self.reasoning)
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values |= {"reasoning": self.reasoning - moved, "answer": self.answer + moved}
-        return Usage(**values)
+        return replace(self, reasoning=self.reasoning - moved, answer=self.answer + moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +112,31 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Set aside for one call: completion tokens, and dollars for these and the prompt."""
+    """Set aside for one call of `rows` continuations: completion tokens, and the prompt."""
 
-    tokens: int
-    dollars: Decimal
     rows: int
+    tokens: int
+    prompt: int
 
 
 @dataclass(slots=True)
 class Meter:
-    """Promise before a call, settle after: what is spent plus what is promised never exceeds the budget.
+    """Promise before a call, settle after: spent plus promised never exceeds the budget.
 
-    A meter may have a parent (a backend shared by searches): a promise must be granted by all.
+    A meter may have a parent (a backend that searches share): a promise must be granted by all.
+    Tokens that broken calls may have cost unseen count as spent.
     """
 
     budget: Budget = Budget()
     price: Price | None = None
     parent: Meter | None = None
     spent: dict[str, Usage] = field(default_factory=dict[str, Usage])
+    usage: Usage = Usage()  # all roles together
     promised: int = 0
     promised_dollars: Decimal = Decimal(0)
     running: int = 0
     started: float = field(default_factory=time.monotonic)
-    _freed: list[asyncio.Event] = field(default_factory=list[asyncio.Event])
+    _waiting: list[asyncio.Event] = field(default_factory=list[asyncio.Event])
 
     def __post_init__(self) -> None:
         if self.budget.dollars is not None and self.price is None:
@@ -135,106 +146,91 @@ class Meter:
             )
 
     @property
-    def usage(self) -> Usage:
-        """All roles together."""
-        return sum(self.spent.values(), Usage())
-
-    @property
     def cost(self) -> Decimal | None:
         """Dollars spent; None where the price is unknown."""
         return None if self.price is None else self.price.of(self.usage)
 
-    def room(self, prompt: int, rows: int) -> int | None:
-        """Completion tokens that may still be promised to a call of so many prompt tokens.
-
-        None: no limit. Tokens that broken calls may have cost unseen count as spent.
-        """
-        rooms: list[int] = []
-        if self.parent and (room := self.parent.room(prompt, rows)) is not None:
-            rooms.append(room)
-        usage, budget = self.usage, self.budget
-        if budget.calls is not None:
-            free = budget.calls - self.running
-            rooms.append(free * budget.per_call if free > 0 else 0)
-        if budget.tokens is not None:
-            rooms.append(budget.tokens - usage.completion - usage.unseen - self.promised)
-        if budget.dollars is not None and self.price is not None:
-            left = budget.dollars - self.price.of(usage) - self.promised_dollars
-            left -= self.price.most(prompt, usage.unseen)
-            if left < 0:
-                rooms.append(0)
-            elif self.price.completion:
-                rooms.append(int(left * MILLION / self.price.completion))
-        return min(rooms, default=None)
-
     def promise(self, rows: int, prompt: int, each: int, reserve: int = 0) -> Promise | None:
         """Set aside `each` completion tokens for each of up to `rows` continuations, and the prompt.
 
-        Fewer rows if there is no room for all; less than `each` only if nothing is promised, so that
-        waiting could not help. None: no room just now (`idle` tells whether waiting can help).
+        Fewer rows if there is no room for all; fewer tokens only if nothing at all is promised, so
+        that waiting could not help. None: no room just now (`idle` tells whether waiting can help).
         """
-        room = self.room(prompt, rows)
+        if not self.line_free():
+            return None
+        room = self.room(prompt)
         if room is not None:
             room -= reserve
             rows = min(rows, room // each) or (1 if room >= 1 and self.idle else 0)
             each = min(each, room)
-        if self.free_calls is not None and not self.free_calls:
-            return None
         if not rows:
             return None
-        given = Promise(rows * each, Decimal(0), rows)
-        self._hold(given, prompt)
-        dollars = self.price.most(prompt, given.tokens) if self.price else Decimal(0)
-        return Promise(given.tokens, dollars, rows)
-
-    @property
-    def free_calls(self) -> int | None:
-        """Calls that may still start just now; None: no limit."""
-        own = None if self.budget.calls is None else max(0, self.budget.calls - self.running)
-        above = self.parent.free_calls if self.parent else None
-        return min((n for n in (own, above) if n is not None), default=None)
-
-    @property
-    def idle(self) -> bool:
-        """Is nothing promised, here and above?"""
-        return not self.running and (self.parent is None or self.parent.idle)
-
-    def settle(self, promise: Promise, prompt: int, usage: Usage, role: str) -> None:
-        """The call is over: give the promise back, book what it really cost."""
-        meter: Meter | None = self
-        while meter:
-            meter.running -= 1
-            meter.promised -= promise.tokens
-            if meter.price:
-                meter.promised_dollars -= meter.price.most(prompt, promise.tokens)
-            meter.spent[role] = meter.spent.get(role, Usage()) + usage
-            for event in meter._freed:
-                event.set()
-            meter = meter.parent
-
-    def _hold(self, promise: Promise, prompt: int) -> None:
-        meter: Meter | None = self
-        while meter:
+        promise = Promise(rows, rows * each, prompt)
+        for meter in self.lineage():
             meter.running += 1
             meter.promised += promise.tokens
             if meter.price:
                 meter.promised_dollars += meter.price.most(prompt, promise.tokens)
+        return promise
+
+    def settle(self, promise: Promise, usage: Usage, role: str) -> None:
+        """The call is over: give the promise back, book what it really cost."""
+        for meter in self.lineage():
+            meter.running -= 1
+            meter.promised -= promise.tokens
+            if meter.price:
+                meter.promised_dollars -= meter.price.most(promise.prompt, promise.tokens)
+            meter.spent[role] = meter.spent.get(role, Usage()) + usage
+            meter.usage = meter.usage + usage
+            for event in meter._waiting:
+                event.set()
+
+    def room(self, prompt: int) -> int | None:
+        """Completion tokens that may still be promised to a call with this prompt; None: no limit."""
+        rooms: list[int] = []
+        for meter in self.lineage():
+            budget, usage = meter.budget, meter.usage
+            if budget.tokens is not None:
+                rooms.append(budget.tokens - usage.completion - usage.unseen - meter.promised)
+            if budget.dollars is not None and meter.price is not None:
+                price = meter.price
+                left = budget.dollars - price.of(usage) - meter.promised_dollars
+                left -= price.most(prompt, usage.unseen)
+                if left < 0:
+                    rooms.append(0)
+                elif price.completion:
+                    rooms.append(int(left * MILLION / price.completion))
+        return min(rooms, default=None)
+
+    def line_free(self) -> bool:
+        """May one more call run at once, here and above?"""
+        return all(
+            meter.budget.calls is None or meter.running < meter.budget.calls
+            for meter in self.lineage()
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing promised, here and above?"""
+        return all(not meter.running for meter in self.lineage())
+
+    def lineage(self) -> Iterator[Meter]:
+        """This meter and its ancestors."""
+        meter: Meter | None = self
+        while meter:
+            yield meter
             meter = meter.parent
 
     async def freed(self) -> None:
-        """Wait until some call under this meter or its ancestors has settled."""
+        """Wait until a call under this meter or an ancestor settles."""
         event = asyncio.Event()
-        meters: list[Meter] = []
-        meter: Meter | None = self
-        while meter:
-            meters.append(meter)
-            meter._freed.append(event)
-            meter = meter.parent
+        for meter in self.lineage():
+            meter._waiting.append(event)
         try:
             await event.wait()
         finally:
-            for meter in meters:
-                meter._freed.remove(event)
+            for meter in self.lineage():
+                meter._waiting.remove(event)
 
     def seconds_left(self) -> float | None:
         """Wall time left; None: no limit."""

@@ -141,9 +141,7 @@ class Run:
         """One update: every process its own lessons, gradients averaged. Returns the loss."""
         progress = self.update / self.total if self.total else 0.0
         rng = Random(f"{self.recipe.seed} {self.rank} {self.update}")
-        data, _ = batch.draw(
-            self.tokenizer, rng, self.recipe.rows, self.recipe.length, progress
-        )
+        data, _ = batch.draw(self.tokenizer, rng, self.recipe.rows, self.recipe.length, progress)
         loss = self.loss(data)
         loss.backward()
         self.average()

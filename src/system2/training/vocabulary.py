@@ -28,5 +28,7 @@ def write(path: Path, seed: int) -> None:
         for _ in range(20000):
             count.update(pieces.findall(normal(outside.question(language, rng))))
     room = SIZE - len(SPECIALS) - 256
-    several = [p for p, _ in sorted(count.items(), key=lambda i: (-i[1], i[0])) if len(p.encode()) > 1]
+    several = [
+        p for p, _ in sorted(count.items(), key=lambda i: (-i[1], i[0])) if len(p.encode()) > 1
+    ]
     path.write_text(to_json(several[:room]), "utf-8")

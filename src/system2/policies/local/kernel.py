@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,7 +273,7 @@ class Kernel:
     def __init__(self, weights: Weights, memory: int, workers: int = 1) -> None:
         sizes = weights.sizes
         numbers = sizes.layers * sizes.kv_heads * 2 * sizes.head * PANEL
-        self.blocks = memory // (2 * numbers)
+        self.blocks, self.workers = memory // (2 * numbers), workers
         self.cache = np.zeros((self.blocks, numbers), np.uint16)
         self.vocab = sizes.vocab
         across = (sizes.heads + 2 * sizes.kv_heads) * sizes.head
@@ -315,3 +316,25 @@ class Kernel:
         self.run(batch)
         rows = len(batch.ends)
         return self.outs[0][: rows * self.vocab].reshape(rows, self.vocab).copy()
+
+
+def fast() -> bool:
+    """Whether this processor converts fp16 in hardware; where not, numpy is faster."""
+    return gemm.VARIANT != "none"
+
+
+def warm() -> float:
+    """Compile the kernel and fill its cache; seconds taken (about 0.3 if it was there)."""
+    start = time.perf_counter()
+    ints, floats, halves = np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.uint16)
+    sizes = (PANEL, PANEL, PANEL, 0, 1, 1, PANEL, 0)  # no layers, no rows
+    _forward(
+        sizes, np.float32(0), floats, halves, halves, halves, floats, floats, halves,
+        ints, ints, ints, np.zeros((0, 0), np.int64), ints, np.zeros(0, np.uint64), floats,
+        np.zeros(6 * ROWS * PANEL, np.float32), np.zeros((ROWS + 1) * PANEL, np.float32), ints, floats,
+    )  # fmt: skip
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"kernel {gemm.VARIANT}: {warm():.1f} s, kept in {cache_folder()}\n")

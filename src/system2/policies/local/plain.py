@@ -39,6 +39,7 @@ class Plain:
     """The numpy engine. Its KV memory is `memory` bytes in blocks of 32 positions."""
 
     name = "plain"
+    workers = 1
 
     def __init__(self, weights: Weights, memory: int) -> None:
         sizes = self.sizes = weights.sizes

@@ -1,0 +1,133 @@
+"""What happens in a search, as plain values: the trace is the list of them. Knows nothing about files or screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from system2.core.money import Usage
+from system2.core.plan import Style, Until
+from system2.core.problem import Problem, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run begins. `settings` says what was asked for, in words a person can repeat."""
+
+    run: str
+    problem: Problem
+    seed: int
+    ordered: bool
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The plan asked (number `ask`, from 1) to continue `node`, or to weigh `nodes`."""
+
+    ask: int
+    node: int
+    n: int
+    until: Until | None
+    also: tuple[int, ...] = ()
+    style: Style | None = None
+    nodes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A try of a call for some children of an ask sets out, with a grant of completion tokens."""
+
+    ask: int
+    attempt: int
+    children: tuple[int, ...]
+    seeds: tuple[int, ...]
+    grant: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text as it is being written. Shown, not stored."""
+
+    ask: int
+    child: int
+    text: str
+    reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What a call cost."""
+
+    ask: int
+    role: str
+    usage: Usage
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call, or the verifier of one, failed; `ask` 0: something outside any ask."""
+
+    ask: int
+    role: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A step has become a node."""
+
+    ask: int
+    child: int
+    id: int
+    parent: int
+    step: Step
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A step was known already: its node counts once more."""
+
+    ask: int
+    child: int
+    id: int
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Nodes were weighed."""
+
+    ask: int
+    scores: tuple[tuple[int, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """These asks are done and handed to the plan together; `failed` ones brought nothing."""
+
+    asks: tuple[int, ...]
+    failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over: the chosen node (None: nothing was thought), its answer, and why it ended."""
+
+    node: int | None
+    answer: str | None
+    why: str
+    samples: int
+    usage: Usage
+    roles: dict[str, Usage]
+    cost: Decimal | None
+    seconds: float
+
+
+Event = (
+    Started | Asked | Called | Piece | Billed | Failed | Born | Merged | Scored | Handed | Finished
+)
+Watcher = Callable[[Event], None]

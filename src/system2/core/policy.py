@@ -1,0 +1,111 @@
+"""Who proposes and who scores: the protocols of policies and verifiers, and what passes between them and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from system2.core.money import Usage
+from system2.core.plan import PLAIN, Style, Until
+from system2.core.problem import Chain, Kind, Problem
+
+End = Literal["", "step", "answer", "cut"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of child `child` as it arrives.
+
+    tokens   completion tokens of this piece; kind "reply": part of the answer's own text
+    end      the piece ends a step, the whole answer, or was cut off at the limit of tokens
+    answer   with end "answer": the final answer that was read out of the text
+    """
+
+    child: int
+    text: str
+    tokens: int = 1
+    kind: Kind = "thought"
+    logprob: float | None = None
+    id: int | None = None
+    end: End = ""
+    answer: str | None = None
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the call really cost; replaces the running count when the promise is settled."""
+
+    usage: Usage
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a policy: continue `chain` `n` times, having read the chains of `also`.
+
+    max_tokens   of each continuation. seeds: one a continuation.
+    """
+
+    problem: Problem
+    chain: Chain
+    n: int
+    until: Until
+    max_tokens: int
+    seeds: tuple[int, ...]
+    also: tuple[Chain, ...] = ()
+    style: Style = PLAIN
+
+
+class Policy(Protocol):
+    """Writes continuations. `can` names what its backend offers: "continue", "n", "logprobs"."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What the backend offers."""
+        ...
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
+        """Pieces of new text; pieces of different children may interleave. Raises CallFailed."""
+        ...
+
+    def prompt_bound(self, request: Request) -> int:
+        """Upper bound on the prompt tokens of this call, from the tokenizer where it is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call lent to a verifier brought back."""
+
+    chains: list[Chain]
+    bill: Bill
+
+
+Write = Callable[[Request], Awaitable[Reply]]
+
+
+class Verifier(Protocol):
+    """Scores chains from 0 to 1: how promising (unfinished) or right (finished). None: cannot say."""
+
+    async def score(
+        self, problem: Problem, chains: Sequence[Chain], write: Write
+    ) -> list[float | None]:
+        """One score a chain. A verifier that is a model writes through `write`, which pays for it."""
+        ...
+
+
+class CallFailed(Exception):  # noqa: N818  a failed call is an outcome, not a fault of the program
+    """A call to a policy failed.
+
+    retry    may it help to try again?
+    after    seconds the server asked to wait
+    unseen   may the server have produced, and billed, tokens that never reached us?
+    """
+
+    def __init__(
+        self, message: str, *, retry: bool, after: float | None = None, unseen: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry, self.after, self.unseen = retry, after, unseen

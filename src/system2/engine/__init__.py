@@ -1,0 +1,6 @@
+"""The engine: drives a strategy over a policy under a meter."""
+
+from system2.engine.engine import Engine
+from system2.engine.replay import regrow
+
+__all__ = ["Engine", "regrow"]

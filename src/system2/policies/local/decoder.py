@@ -1,0 +1,280 @@
+"""One thread owns the model and serves the rows of all callers together. Knows nothing about text.
+
+Continuous batching: every forward pass takes one token of each running row and pieces of new prompts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from system2.policies.local.plain import Batch, Plain
+from system2.policies.local.sample import Drawn
+from system2.policies.local.schedule import Draw, Open, Part, Row, Schedule
+from system2.policies.local.weights import Weights
+
+Choice = Literal["auto", "kernel", "plain"]
+
+_CLOSED = "the decoder was closed; make a new one"
+
+
+class DecoderError(Exception):
+    """The decoder was closed, or a forward pass failed: it is of no more use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the caller's row number `row`; `logprob` is at temperature 1, stop tokens included."""
+
+    row: int
+    id: int
+    logprob: float
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the start (prompt tokens computed and shared, passes, rows) and of this moment.
+
+    used    KV blocks that running rows hold
+    kept    further blocks whose contents later rows may share
+    """
+
+    computed: int
+    shared: int
+    passes: int
+    rows: int
+    running: int
+    waiting: int
+    used: int
+    kept: int
+
+
+class Engine(Protocol):
+    """A forward pass over `blocks` KV blocks by up to `workers` threads: Kernel or Plain."""
+
+    name: str
+    blocks: int
+    workers: int
+
+    def copy(self, source: int, target: int) -> None: ...
+    def run(self, batch: Batch, worker: int = 0) -> Drawn: ...
+
+
+class Decoder:
+    """Streams tokens of many rows to many event loops from one model.
+
+    engine   "kernel" (numba; compiles for 10 s where `python -m system2.policies.local.kernel` was
+             never run), "plain" (numpy), or "auto": the kernel wherever it can run. Never one
+             after the other, since they round differently
+    memory   bytes of keys and values; prompts and answers stay there until the room is needed
+    workers  threads of a pass with many rows; None: the processor's cores, at most 2
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        engine: Choice = "auto",
+        memory: int = 64 << 20,
+        workers: int | None = None,
+    ) -> None:
+        self.sizes = weights.sizes
+        cores = workers or min(2, os.cpu_count() or 1)
+        self._make: Callable[[], Engine] = lambda: make(weights, engine, memory, cores)
+        self._turn = threading.Condition()
+        self._schedule = Schedule()
+        self._thread: threading.Thread | None = None
+        self._error: DecoderError | None = None
+        self._closed = False
+
+    def stream(self, rows: Sequence[Row]) -> AsyncGenerator[list[Token]]:
+        """Tokens of all rows as they come, in lists; ends when every row has ended.
+
+        ValueError: a row cannot be run. DecoderError: the model failed. Closing the generator takes
+        its rows away at once.
+        """
+        sizes, rows = self.sizes, tuple(rows)
+        for row in rows:
+            if not row.prompt or not 0 <= min(row.prompt) <= max(row.prompt) < sizes.vocab:
+                raise ValueError(f"a prompt needs ids from 0 to {sizes.vocab - 1}: {row.prompt}")
+            if row.limit < 1 or len(row.prompt) + row.limit > sizes.context:
+                raise ValueError(
+                    f"a prompt ({len(row.prompt)} tokens) and its limit ({row.limit}, at least 1) "
+                    f"must fit into the context of {sizes.context}; shorten one"
+                )
+            if not row.temperature >= 0:
+                raise ValueError(f"a temperature is 0 or more, not {row.temperature}")
+        return self._stream(rows)
+
+    async def _stream(self, rows: tuple[Row, ...]) -> AsyncGenerator[list[Token]]:
+        inbox = _Inbox()
+        mine = [Open(row, i, inbox) for i, row in enumerate(rows)]
+        left = len(mine)
+        try:
+            self._submit(mine)
+            while left:
+                tokens = await inbox.get()
+                left -= sum(token.last for token in tokens)
+                yield tokens
+        finally:
+            if left:
+                self._withdraw(mine)
+
+    def stats(self) -> Stats:
+        """What has been done and what is going on."""
+        with self._turn:
+            now = self._schedule
+            return Stats(
+                computed=now.computed,
+                shared=now.shared,
+                passes=now.passes,
+                rows=now.rows,
+                running=len(now.running),
+                waiting=len(now.waiting),
+                used=now.blocks.used,
+                kept=now.blocks.kept,
+            )
+
+    def close(self) -> None:
+        """Ends the thread after its pass; open streams end with DecoderError."""
+        with self._turn:
+            self._closed = True
+            self._turn.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _submit(self, rows: list[Open]) -> None:
+        with self._turn:
+            if self._error is not None or self._closed:
+                # A new exception each time: a raised one carries its caller's traceback.
+                raise DecoderError(str(self._error or _CLOSED)) from self._error
+            self._schedule.add(rows)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
+                self._thread.start()
+            self._turn.notify()
+
+    def _withdraw(self, rows: Iterable[Open]) -> None:
+        with self._turn:
+            for row in rows:
+                row.closed = True
+            line = self._schedule.waiting
+            for row in [row for row in line if row.closed]:
+                line.remove(row)
+            self._turn.notify()
+
+    # From here on: the decoder's own thread.
+
+    def _work(self) -> None:
+        error = DecoderError(_CLOSED)
+        try:
+            engine = self._make()
+            with self._turn:
+                blocks, copy, workers = engine.blocks, engine.copy, engine.workers
+                self._schedule.equip(blocks, copy, self.sizes.context, workers)
+            with ThreadPoolExecutor(1, "decoder") as helper:
+                self._serve(engine, helper)
+        except Exception as cause:  # the border: whatever a pass raises goes to the callers
+            error = DecoderError(f"the decoder stopped: {type(cause).__name__}: {cause}")
+            error.__cause__ = cause
+        with self._turn:
+            self._error = error
+            left = [*self._schedule.running, *self._schedule.waiting]
+            owners = {row.owner for row in left if not row.closed}
+            for row in left:
+                row.closed = True
+            self._schedule.sweep()
+        self._tell({owner: [] for owner in owners if isinstance(owner, _Inbox)}, error)
+
+    def _serve(self, engine: Engine, helper: ThreadPoolExecutor) -> None:
+        """Pass after pass until the decoder is closed."""
+        while True:
+            with self._turn:
+                self._schedule.sweep()
+                while not (self._closed or self._schedule.running or self._schedule.waiting):
+                    self._turn.wait()
+                if self._closed:
+                    return
+                parts = self._schedule.plan()
+            others = [helper.submit(engine.run, part.batch, 1) for part in parts[1:]]
+            draws = [engine.run(part.batch, 0) for part in parts[:1]]
+            draws += [other.result() for other in others]
+            self._tell(self._settle(parts, draws), None)
+
+    def _settle(self, parts: list[Part], draws: list[Drawn]) -> dict[_Inbox, list[Token]]:
+        news: dict[_Inbox, list[Token]] = {}
+        with self._turn:
+            for part, drawn in zip(parts, draws, strict=True):
+                for draw in self._schedule.settle(part, drawn):
+                    owner = draw.row.owner
+                    assert isinstance(owner, _Inbox)
+                    news.setdefault(owner, []).append(_token(draw))
+            self._schedule.sweep()
+        return news
+
+    def _tell(self, news: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
+        """Cross to each event loop once."""
+        loops: dict[asyncio.AbstractEventLoop, dict[_Inbox, list[Token]]] = {}
+        for inbox, tokens in news.items():
+            loops.setdefault(inbox.loop, {})[inbox] = tokens
+        for loop, letters in loops.items():
+            try:
+                loop.call_soon_threadsafe(_deliver, letters, error)
+            except RuntimeError:  # that loop has ended, and with it whoever waited
+                with self._turn:
+                    for row in (*self._schedule.running, *self._schedule.waiting):
+                        row.closed |= row.owner in letters
+                    self._schedule.sweep()
+
+
+class _Inbox:
+    """Tokens on their way to one generator; only its event loop touches them."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.tokens: list[Token] = []
+        self.error: DecoderError | None = None
+        self.ready = asyncio.Event()
+
+    def put(self, tokens: list[Token], error: DecoderError | None) -> None:
+        self.tokens += tokens
+        self.error = self.error or error
+        self.ready.set()
+
+    async def get(self) -> list[Token]:
+        await self.ready.wait()
+        if self.error is not None:
+            raise DecoderError(str(self.error)) from self.error
+        self.ready.clear()
+        tokens, self.tokens = self.tokens, []
+        return tokens
+
+
+def make(weights: Weights, engine: Choice, memory: int, workers: int) -> Engine:
+    """The engine called for; "auto" is plain without numba or fp16 instructions."""
+    if engine == "plain":
+        return Plain(weights, memory)
+    try:
+        from system2.policies.local import kernel  # numba takes 0.3 s to import
+    except ModuleNotFoundError as error:
+        if engine == "kernel" or error.name not in ("numba", "llvmlite"):
+            raise
+        return Plain(weights, memory)
+    if engine == "auto" and not kernel.fast():
+        return Plain(weights, memory)
+    return kernel.Kernel(weights, memory, workers)
+
+
+def _deliver(letters: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
+    for inbox, tokens in letters.items():
+        inbox.put(tokens, error)
+
+
+def _token(draw: Draw) -> Token:
+    return Token(draw.row.number, draw.id, draw.logprob, draw.last)

@@ -1,0 +1,229 @@
+"""Which rows a forward pass serves: slots, blocks, prompts in pieces. Knows no threads, clocks or models.
+
+Rows are served in the order they came; where memory runs out the youngest starts again later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from operator import eq
+
+import numpy as np
+
+from system2.policies.local.blocks import Blocks, Table
+from system2.policies.local.plain import Batch
+from system2.policies.local.sample import Drawn
+from system2.policies.local.weights import PANEL
+
+SLOTS = 16
+"""Rows a worker decodes in a pass: with more, their keys and values fall out of the cache."""
+
+BUDGET = 64
+"""Rows of a worker's pass, decoded and prompt tokens together."""
+
+SPLIT = 8
+"""From this many rows on, a second worker's start costs less than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A continuation to sample: at most `limit` tokens after `prompt`, ended by a token of `stop`.
+
+    The tokens depend on prompt, seed and temperature (0 is greedy), on no other row.
+    """
+
+    prompt: tuple[int, ...]
+    seed: int
+    limit: int
+    temperature: float = 1.0
+    stop: frozenset[int] = frozenset()
+
+
+class Open:
+    """A row on its way: its tokens so far and, while it runs, its blocks.
+
+    `owner` is whoever waits for it, `closed` says that nobody does any more.
+    """
+
+    __slots__ = ("closed", "drawn", "number", "owner", "row", "slot", "table", "tokens")
+
+    def __init__(self, row: Row, number: int, owner: object) -> None:
+        self.row, self.number, self.owner = row, number, owner
+        self.tokens = list(row.prompt)
+        self.drawn, self.slot, self.closed = 0, -1, False
+        self.table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What one worker does in a pass: rows, how many tokens each computes, and which draw one."""
+
+    rows: Sequence[tuple[Open, int]]
+    drawing: Sequence[Open]
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A token drawn for a row."""
+
+    row: Open
+    id: int
+    logprob: float
+    last: bool
+
+
+class Schedule:
+    """Waiting and running rows of one engine."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Open] = deque()
+        self.running: list[Open] = []
+        self.computed = self.shared = self.passes = self.rows = 0
+        self.blocks = Blocks(0, lambda source, target: None)
+        self._slots: list[int] = []
+
+    def equip(self, blocks: int, copy: Callable[[int, int], None], context: int, workers: int) -> None:
+        """Memory to plan with. ValueError: less than a row may need."""
+        need = -(-context // PANEL)
+        if blocks < need:
+            raise ValueError(f"memory holds {blocks} KV blocks, and a full context takes {need}")
+        self.workers = workers
+        self.blocks = Blocks(blocks, copy)
+        self._tables = np.zeros((SLOTS * workers, need), np.int64)
+        self._slots = list(range(SLOTS * workers))
+
+    def add(self, rows: Iterable[Open]) -> None:
+        """Put rows at the end of the line."""
+        before = len(self.waiting)
+        self.waiting.extend(rows)
+        self.rows += len(self.waiting) - before
+
+    def sweep(self) -> None:
+        """Free what closed rows hold and drop them from the line."""
+        for row in self.running:
+            if row.closed:
+                self._release(row)
+        self.running = [row for row in self.running if not row.closed]
+        if any(row.closed for row in self.waiting):
+            self.waiting = deque(row for row in self.waiting if not row.closed)
+
+    def plan(self) -> list[Part]:
+        """The next pass, for one worker or more; empty if there are no rows."""
+        self._admit()
+        todo = {row: len(row.tokens) - row.table.length for row in self.running if row.table}
+        spread = self.workers if sum(todo.values()) >= SPLIT else 1
+        parts: list[list[tuple[Open, int]]] = [[] for _ in range(spread)]
+        loads = [0] * spread
+        counts: dict[Open, int] = {}
+        places: dict[Open, int] = {}
+        # Prompts first, to balance; every row after them still gets its one token.
+        for i, row in enumerate(sorted(todo, key=lambda row: -todo[row])):
+            which = loads.index(min(loads))
+            counts[row] = min(todo[row], BUDGET - loads[which] - (len(todo) - i - 1))
+            places[row] = which
+            loads[which] += counts[row]
+        for row in list(self.running):
+            if self._reserve(row, counts[row]):
+                parts[places[row]].append((row, counts[row]))
+        self.passes += 1
+        return [self._part(rows) for rows in parts if rows]
+
+    def settle(self, part: Part, drawn: Drawn) -> list[Draw]:
+        """Write down what a part computed and drew; rows that end are closed."""
+        for row, count in part.rows:
+            if row.table is not None:
+                start = row.table.length
+                self.blocks.extend(row.table, row.tokens[start : start + count])
+        news: list[Draw] = []
+        pairs = zip(drawn.ids.tolist(), drawn.logprobs.tolist(), strict=True)
+        for row, (id, logprob) in zip(part.drawing, pairs, strict=True):
+            row.tokens.append(id)
+            row.drawn += 1
+            last = id in row.row.stop or row.drawn == row.row.limit
+            if not row.closed:
+                news.append(Draw(row, id, logprob, last))
+            row.closed |= last
+        return news
+
+    def _admit(self) -> None:
+        """Let waiting rows in while slots and memory last.
+
+        A row waits while a row before it computes more of its prompt than is known.
+        """
+        skipped: list[Open] = []
+        while self.waiting and self._slots and len(skipped) < BUDGET:
+            row = self.waiting.popleft()
+            prompt = row.tokens[:-1]
+            known = self.blocks.known(prompt)
+            computing = (other for other in self.running if self._prefills(other))
+            if any(_common(prompt, other.tokens) > known for other in computing):
+                skipped.append(row)
+                continue
+            # One block to spare for each row: else the newcomer is the first to be sent back.
+            need = (len(prompt) - known) // PANEL + 2 + len(self.running)
+            table = None
+            if self.blocks.room >= need or not self.running:
+                table = self.blocks.open(prompt)
+            if table is None:
+                skipped.append(row)
+                break
+            row.table, row.slot = table, self._slots.pop()
+            self.running.append(row)
+            self.shared += table.length
+            self.computed += len(row.tokens) - table.length
+        self.waiting.extendleft(reversed(skipped))
+
+    def _prefills(self, row: Open) -> bool:
+        return row.table is not None and len(row.tokens) - row.table.length > 1
+
+    def _reserve(self, row: Open, count: int) -> bool:
+        """Room for `count` more tokens; False if the row was sent back to the line."""
+        while row.table is not None:
+            if self.blocks.reserve(row.table, row.table.length + count):
+                ids = [block.id for block in row.table.blocks]
+                self._tables[row.slot, : len(ids)] = ids
+                return True
+            youngest = self.running.pop()
+            self._release(youngest)
+            self.waiting.appendleft(youngest)
+        return False
+
+    def _release(self, row: Open) -> None:
+        if row.table is not None:
+            self.blocks.close(row.table)
+            self._slots.append(row.slot)
+            row.table = None
+
+    def _part(self, rows: list[tuple[Open, int]]) -> Part:
+        tokens: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        ends: list[int] = []
+        drawing: list[Open] = []
+        for row, count in rows:
+            start = row.table.length if row.table else 0
+            tokens += row.tokens[start : start + count]
+            positions += range(start, start + count)
+            slots += [row.slot] * count
+            if start + count == len(row.tokens):
+                ends.append(len(tokens) - 1)
+                drawing.append(row)
+        seeds = [row.row.seed & 0xFFFFFFFFFFFFFFFF for row in drawing]
+        batch = Batch(
+            np.array(tokens, np.int64),
+            np.array(positions, np.int64),
+            np.array(slots, np.int64),
+            self._tables,
+            np.array(ends, np.int64),
+            np.array(seeds, np.uint64),
+            np.array([row.row.temperature for row in drawing], np.float32),
+        )
+        return Part(rows, drawing, batch)
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    return sum(1 for _ in takewhile(bool, map(eq, a, b)))
