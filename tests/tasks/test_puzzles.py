@@ -20,7 +20,8 @@ from system2.tasks.bases import bases
 from system2.tasks.compare import compare
 from system2.tasks.countdown import LONGEST, countdown, draw_four, finished, game24
 from system2.tasks.letters import letters, words
-from system2.tasks.moves import legal, random_path, reaches, solution, solvable
+from system2.tasks.moves import legal, random_path, solution, solvable
+from system2.verifiers import reaches
 from system2.tasks.sorting import sorting
 from system2.tasks.task import Task
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from system2.tasks.moves import Move, State, hits, legal, reaches, results, solution, solvable
+from system2.tasks.moves import Move, State, hits, legal, results, solution, solvable
 from system2.tasks.sorting import listed
 from system2.tasks.task import Language, Task, ranges
 from system2.tasks.wording import worded
+from system2.verifiers import reaches
 
 LONGEST = 420  # tokens of a trace: a mark like <step> is one, any other character is one
 MOST_WRONG = {"low": 1, "high": 14}

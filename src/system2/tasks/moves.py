@@ -1,26 +1,18 @@
-"""Countdown's rules in one place: legal moves, solving, the random control and the checker.
+"""Countdown's rules in one place: legal moves, solving and the random control.
 
 A state is a tuple of whole numbers; a move takes two of them away and puts their result first.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from random import Random
 
 HIGHEST = 99  # every number on the way is a whole number 0…99
-LONGEST = 200  # characters of an expression that is looked at
 
 State = tuple[int, ...]
-
-_TOKEN = re.compile(r"[0-9]+|[-+*/()]")
-_ALLOWED = re.compile(r"[0-9+\-*/() ]+")
-_SYNONYMS = str.maketrans("×÷−", "*/-")
-_RANK = {")": 0, "+": 1, "-": 1, "*": 2, "/": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,62 +108,3 @@ def random_path(numbers: Sequence[int], target: int, rng: Random) -> bool:
     while len(state) > 1:
         state = rng.choice(legal(state)).rest
     return state == (target,)
-
-
-def reaches(text: str, numbers: Sequence[int], target: int) -> bool:
-    """Is the text an expression of exactly the given numbers with the target as its value?"""
-    if len(text) > LONGEST:
-        return False
-    left, equals, right = text.translate(_SYNONYMS).partition("=")
-    if equals and right.strip(" ") != str(target):
-        return False
-    if not _ALLOWED.fullmatch(left):
-        return False
-    tokens = _TOKEN.findall(left)
-    # compared as text, so that 013 is not 13; and before any arithmetic, so that values stay small
-    used = sorted(token for token in tokens if token[0].isdigit())
-    return used == sorted(str(number) for number in numbers) and _value(tokens) == target
-
-
-def _value(tokens: Sequence[str]) -> Fraction | None:
-    """Value of an infix expression, None if it is malformed or divides by zero."""
-    # two stacks instead of recursion: no depth of brackets can raise
-    values: list[Fraction] = []
-    signs: list[str] = []
-    operand_next = True
-    for token in ["(", *tokens, ")"]:
-        if values and not signs:
-            return None  # the bracket around the whole was closed by one of the text
-        if (token[0].isdigit() or token == "(") is not operand_next:
-            return None
-        if token == "(":
-            signs.append(token)
-        elif token[0].isdigit():
-            values.append(Fraction(int(token)))
-            operand_next = False
-        else:
-            while signs[-1] != "(" and _RANK[signs[-1]] >= _RANK[token]:
-                if not _apply(values, signs.pop()):
-                    return None
-            if token == ")":
-                signs.pop()
-            else:
-                signs.append(token)
-                operand_next = True
-    return values[0] if not signs else None
-
-
-def _apply(values: list[Fraction], sign: str) -> bool:
-    """Replaces the two last values by their result; False for a division by zero."""
-    right, left = values.pop(), values.pop()
-    if sign == "/" and not right:
-        return False
-    if sign == "+":
-        values.append(left + right)
-    elif sign == "-":
-        values.append(left - right)
-    elif sign == "*":
-        values.append(left * right)
-    else:
-        values.append(left / right)
-    return True

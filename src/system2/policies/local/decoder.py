@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from system2.policies.local.plain import Batch, Plain
 from system2.policies.local.sample import Drawn
-from system2.policies.local.schedule import Draw, Open, Part, Row, Schedule
+from system2.policies.local.schedule import Open, Row, Schedule, Token
 from system2.policies.local.weights import Weights
 
 Choice = Literal["auto", "kernel", "plain"]
@@ -25,16 +25,6 @@ _CLOSED = "the decoder was closed; make a new one"
 
 class DecoderError(Exception):
     """The decoder was closed, or a forward pass failed: it is of no more use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token of the caller's row number `row`; `logprob` is at temperature 1, stop tokens included."""
-
-    row: int
-    id: int
-    logprob: float
-    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +78,7 @@ class Decoder:
         cores = workers or min(2, os.cpu_count() or 1)
         self._make: Callable[[], Engine] = lambda: make(weights, engine, memory, cores)
         self._turn = threading.Condition()
-        self._schedule = Schedule()
+        self._schedule = Schedule[_Inbox]()
         self._thread: threading.Thread | None = None
         self._error: DecoderError | None = None
         self._closed = False
@@ -149,7 +139,7 @@ class Decoder:
         if self._thread is not None:
             self._thread.join()
 
-    def _submit(self, rows: list[Open]) -> None:
+    def _submit(self, rows: list[Open[_Inbox]]) -> None:
         with self._turn:
             if self._error is not None or self._closed:
                 # A new exception each time: a raised one carries its caller's traceback.
@@ -160,7 +150,7 @@ class Decoder:
                 self._thread.start()
             self._turn.notify()
 
-    def _withdraw(self, rows: Iterable[Open]) -> None:
+    def _withdraw(self, rows: Iterable[Open[_Inbox]]) -> None:
         with self._turn:
             for row in rows:
                 row.closed = True
@@ -190,7 +180,7 @@ class Decoder:
             for row in left:
                 row.closed = True
             self._schedule.sweep()
-        self._tell({owner: [] for owner in owners if isinstance(owner, _Inbox)}, error)
+        self._tell({owner: [] for owner in owners}, error)
 
     def _serve(self, engine: Engine, helper: ThreadPoolExecutor) -> None:
         """Pass after pass until the decoder is closed."""
@@ -205,18 +195,9 @@ class Decoder:
             others = [helper.submit(engine.run, part.batch, 1) for part in parts[1:]]
             draws = [engine.run(part.batch, 0) for part in parts[:1]]
             draws += [other.result() for other in others]
-            self._tell(self._settle(parts, draws), None)
-
-    def _settle(self, parts: list[Part], draws: list[Drawn]) -> dict[_Inbox, list[Token]]:
-        news: dict[_Inbox, list[Token]] = {}
-        with self._turn:
-            for part, drawn in zip(parts, draws, strict=True):
-                for draw in self._schedule.settle(part, drawn):
-                    owner = draw.row.owner
-                    assert isinstance(owner, _Inbox)
-                    news.setdefault(owner, []).append(_token(draw))
-            self._schedule.sweep()
-        return news
+            with self._turn:
+                news = self._schedule.settle(parts, draws)
+            self._tell(news, None)
 
     def _tell(self, news: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
         """Cross to each event loop once."""
@@ -274,7 +255,3 @@ def make(weights: Weights, engine: Choice, memory: int, workers: int) -> Engine:
 def _deliver(letters: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
     for inbox, tokens in letters.items():
         inbox.put(tokens, error)
-
-
-def _token(draw: Draw) -> Token:
-    return Token(draw.row.number, draw.id, draw.logprob, draw.last)

@@ -88,10 +88,7 @@ def _tile(height: int, registers: int, add: bool) -> Any:
             left = _data(context, builder, kinds[0], a, at_a, _FLOAT)
             right = _data(context, builder, kinds[3], b, at_b, _HALF)
             out = _data(context, builder, kinds[6], c, at_c, _FLOAT)
-            rows = [
-                _at(builder, left, builder.mul(lda, _long(m)), _FLOAT)
-                for m in range(height)
-            ]
+            rows = [_at(builder, left, builder.mul(lda, _long(m)), _FLOAT) for m in range(height)]
             columns: list[Any] = []
             for j in range(registers):
                 far = builder.mul(panel, _long(j * _WIDTH // PANEL))
@@ -101,16 +98,13 @@ def _tile(height: int, registers: int, add: bool) -> Any:
             for m in range(height):
                 start = _at(builder, out, builder.mul(ldc, _long(m)), _FLOAT)
                 places += [
-                    _at(builder, start, _long(j * _WIDTH), _FLOAT, vector)
-                    for j in range(registers)
+                    _at(builder, start, _long(j * _WIDTH), _FLOAT, vector) for j in range(registers)
                 ]
             fma = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{_WIDTH}f32"
             )
             zero = ir.Constant(vector, [0.0] * _WIDTH)
-            first = [
-                builder.load(place, align=4) if add else zero for place in places
-            ]
+            first = [builder.load(place, align=4) if add else zero for place in places]
             before = builder.block
             body = builder.append_basic_block("k")
             after = builder.append_basic_block("done")
@@ -268,3 +262,20 @@ def as_float(typing: Any, bits: Any) -> Any:  # pyright: ignore
         return builder.bitcast(args[0], _FLOAT)
 
     return types.float32(types.int32), build
+
+
+@intrinsic
+def fetch(typing: Any, a: Any, at: Any, n: Any) -> Any:  # pyright: ignore
+    """Ask for n numbers of a uint16 array ahead of their use, into the second-level cache."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, at, n = args
+        start = _data(context, builder, signature.args[0], a, at, _HALF)
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), word, word, word])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        with cgutils.for_range_slice(builder, _long(0), n, _long(PANEL), _LONG) as (i, _):
+            builder.call(ask, (_at(builder, start, i, _HALF), word(0), word(2), word(1)))
+        return context.get_dummy_value()
+
+    return types.void(a, types.int64, types.int64), build

@@ -21,7 +21,7 @@ from numba import njit
 
 from system2.policies.local import gemm, sample
 from system2.policies.local.gemm import (
-    PANEL, accumulate, as_float, narrow, peak, product, squares, total, widen,
+    PANEL, accumulate, as_float, fetch, narrow, peak, product, squares, total, widen,
 )  # fmt: skip
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn, Floats
@@ -111,11 +111,29 @@ def _gate(x, n):  # pyright: ignore
 
 
 @_inlined
-def _attend(q, at_q, group, head, cache, first, far, table, length, scores, wide, out, at_o):  # pyright: ignore
-    """`group` query rows against `length` positions; `far` is the distance from keys to values."""
-    used = (length + PANEL - 1) // PANEL
+def _attend(
+    q,
+    at_q,
+    group,
+    head,
+    cache,
+    first,
+    table,
+    length,
+    next_table,
+    next_length,
+    scores,
+    wide,
+    out,
+    at_o,
+):  # pyright: ignore
+    """`group` query rows against `length` positions; the next row's keys are fetched meanwhile."""
+    far, used = head * PANEL, (length + PANEL - 1) // PANEL
     for b in range(used):
-        at = table[b] + first
+        at = first + table[b] * 2 * far
+        fetch(cache, at + far, far)
+        if b * PANEL < next_length:
+            fetch(cache, first + next_table[b] * 2 * far, far)
         product(q, at_q, head, group, cache, at, 0, head, PANEL, scores, b * PANEL, wide)
     for g in range(group):
         row = g * wide
@@ -130,9 +148,11 @@ def _attend(q, at_q, group, head, cache, first, far, table, length, scores, wide
         for j in range(head):
             out[at_o + g * head + j] = _F(0.0)
     for b in range(used):
-        at = table[b] + first + far
+        at = first + table[b] * 2 * far + far
         k = min(PANEL, length - b * PANEL)
-        accumulate(scores, b * PANEL, wide, group, cache, at, PANEL * PANEL, k, head, out, at_o, head)
+        accumulate(
+            scores, b * PANEL, wide, group, cache, at, PANEL * PANEL, k, head, out, at_o, head
+        )
 
 
 @_inlined
@@ -190,7 +210,7 @@ def _forward(  # pyright: ignore
     tokens, positions, slots, tables, ends, seeds, temperatures,
     space, logits, ids, logprobs,
 ):  # fmt: skip
-    vocab, hidden, inner, depth, heads, kv_heads, head, block = sizes
+    vocab, hidden, inner, depth, heads, kv_heads, head, blocks = sizes
     rows, group = len(tokens), heads // kv_heads
     wide, narrow_ = heads * head, kv_heads * head
     across = wide + 2 * narrow_
@@ -221,28 +241,45 @@ def _forward(  # pyright: ignore
             for h in range(kv_heads):
                 key, value = start + wide + h * head, start + wide + narrow_ + h * head
                 _rotate(space, key, cos, sin, turn, head // 2, _F(1.0))
-                place = tables[slots[r], p // PANEL] * block
-                place += (i * kv_heads + h) * 2 * head * PANEL
+                place = (i * kv_heads + h) * blocks + tables[slots[r], p // PANEL]
+                place *= 2 * head * PANEL
                 for j in range(head):  # keys stand as columns
                     narrow(cache, place + j * PANEL + inside, space[key + j])
                 place += head * PANEL + inside * PANEL
                 for j in range(head):
                     panel, column = j // PANEL, j % PANEL
                     narrow(cache, place + panel * PANEL * PANEL + column, space[value + j])
-        for r in range(rows):
-            for h in range(kv_heads):
+        for h in range(kv_heads):
+            first = (i * kv_heads + h) * blocks * 2 * head * PANEL
+            for r in range(rows):
+                s, t = slots[r], slots[(r + 1) % rows]
+                # A row of the same slot finds its keys in the cache already.
+                ahead = 0 if s == t else positions[(r + 1) % rows] + 1
                 _attend(
-                    space, qkv + r * across + h * group * head, group, head, cache,
-                    (i * kv_heads + h) * 2 * head * PANEL, head * PANEL, tables[slots[r]] * block,
-                    positions[r] + 1, scores, reach, space, mixed + r * wide + h * group * head,
+                    space, qkv + r * across + h * group * head, group, head, cache, first,
+                    tables[s], positions[r] + 1, tables[t], ahead,
+                    scores, reach, space, mixed + r * wide + h * group * head,
                 )  # fmt: skip
-        accumulate(space, mixed, wide, rows, layers, at, wide * PANEL, wide, hidden, space, x, hidden)
+        accumulate(
+            space, mixed, wide, rows, layers, at, wide * PANEL, wide, hidden, space, x, hidden
+        )
         at += wide * hidden
         for r in range(rows):
             which = (2 * i + 1) * hidden
             _norm(space, x + r * hidden, norms, which, hidden, eps, space, y + r * hidden)
         product(
-            space, y, hidden, rows, layers, at, hidden * PANEL, hidden, 2 * inner, space, gate, 2 * inner
+            space,
+            y,
+            hidden,
+            rows,
+            layers,
+            at,
+            hidden * PANEL,
+            hidden,
+            2 * inner,
+            space,
+            gate,
+            2 * inner,
         )
         at += hidden * 2 * inner
         for r in range(rows):
@@ -254,9 +291,7 @@ def _forward(  # pyright: ignore
     for e in range(len(ends)):
         last = 2 * depth * hidden
         _norm(space, x + ends[e] * hidden, norms, last, hidden, eps, space, y + e * hidden)
-    product(
-        space, y, hidden, len(ends), output, 0, hidden * PANEL, hidden, vocab, logits, 0, vocab
-    )
+    product(space, y, hidden, len(ends), output, 0, hidden * PANEL, hidden, vocab, logits, 0, vocab)
     heap = logits[ROWS * vocab :]
     for e in range(len(ends)):
         position = positions[ends[e]] + 1
@@ -272,9 +307,10 @@ class Kernel:
 
     def __init__(self, weights: Weights, memory: int, workers: int = 1) -> None:
         sizes = weights.sizes
-        numbers = sizes.layers * sizes.kv_heads * 2 * sizes.head * PANEL
-        self.blocks, self.workers = memory // (2 * numbers), workers
-        self.cache = np.zeros((self.blocks, numbers), np.uint16)
+        # Layers outside, blocks inside: what a layer reads lies together.
+        layers, numbers = sizes.layers * sizes.kv_heads, 2 * sizes.head * PANEL
+        self.blocks, self.workers = memory // (2 * layers * numbers), workers
+        self.cache = np.zeros((layers, self.blocks, numbers), np.uint16)
         self.vocab = sizes.vocab
         across = (sizes.heads + 2 * sizes.kv_heads) * sizes.head
         width = 2 * sizes.hidden + across + sizes.heads * sizes.head + 2 * sizes.inner
@@ -284,7 +320,7 @@ class Kernel:
         self.outs = [np.zeros((ROWS + 1) * sizes.vocab, np.float32) for _ in range(workers)]
         self.fixed = (
             (sizes.vocab, sizes.hidden, sizes.inner, sizes.layers)
-            + (sizes.heads, sizes.kv_heads, sizes.head, numbers),
+            + (sizes.heads, sizes.kv_heads, sizes.head, self.blocks),
             np.float32(sizes.eps),
             weights.norms.reshape(-1),
             weights.embedding.reshape(-1).view(np.uint16),
@@ -297,7 +333,7 @@ class Kernel:
 
     def copy(self, source: int, target: int) -> None:
         """Copy a KV block."""
-        self.cache[target] = self.cache[source]
+        self.cache[:, target] = self.cache[:, source]
 
     def run(self, batch: Batch, worker: int = 0) -> Drawn:
         """One forward pass of at most ROWS rows; draws a token after each row in `ends`.

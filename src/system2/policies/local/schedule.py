@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn
 from system2.policies.local.weights import PANEL
 
-SLOTS = 16
-"""Rows a worker decodes in a pass: with more, their keys and values fall out of the cache."""
+Owner = TypeVar("Owner")
+
+SLOTS = 32
+"""Rows a worker decodes in a pass: fewer read the weights too often, more wait longer for no gain."""
 
 BUDGET = 64
 """Rows of a worker's pass, decoded and prompt tokens together."""
@@ -42,7 +45,17 @@ class Row:
     stop: frozenset[int] = frozenset()
 
 
-class Open:
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the caller's row number `row`; `logprob` is at temperature 1, stop tokens included."""
+
+    row: int
+    id: int
+    logprob: float
+    last: bool
+
+
+class Open(Generic[Owner]):
     """A row on its way: its tokens so far and, while it runs, its blocks.
 
     `owner` is whoever waits for it, `closed` says that nobody does any more.
@@ -50,7 +63,7 @@ class Open:
 
     __slots__ = ("closed", "drawn", "number", "owner", "row", "slot", "table", "tokens")
 
-    def __init__(self, row: Row, number: int, owner: object) -> None:
+    def __init__(self, row: Row, number: int, owner: Owner) -> None:
         self.row, self.number, self.owner = row, number, owner
         self.tokens = list(row.prompt)
         self.drawn, self.slot, self.closed = 0, -1, False
@@ -58,35 +71,27 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Part(Generic[Owner]):
     """What one worker does in a pass: rows, how many tokens each computes, and which draw one."""
 
-    rows: Sequence[tuple[Open, int]]
-    drawing: Sequence[Open]
+    rows: Sequence[tuple[Open[Owner], int]]
+    drawing: Sequence[Open[Owner]]
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A token drawn for a row."""
-
-    row: Open
-    id: int
-    logprob: float
-    last: bool
-
-
-class Schedule:
+class Schedule(Generic[Owner]):
     """Waiting and running rows of one engine."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Open] = deque()
-        self.running: list[Open] = []
+        self.waiting: deque[Open[Owner]] = deque()
+        self.running: list[Open[Owner]] = []
         self.computed = self.shared = self.passes = self.rows = 0
         self.blocks = Blocks(0, lambda source, target: None)
         self._slots: list[int] = []
 
-    def equip(self, blocks: int, copy: Callable[[int, int], None], context: int, workers: int) -> None:
+    def equip(
+        self, blocks: int, copy: Callable[[int, int], None], context: int, workers: int
+    ) -> None:
         """Memory to plan with. ValueError: less than a row may need."""
         need = -(-context // PANEL)
         if blocks < need:
@@ -96,7 +101,7 @@ class Schedule:
         self._tables = np.zeros((SLOTS * workers, need), np.int64)
         self._slots = list(range(SLOTS * workers))
 
-    def add(self, rows: Iterable[Open]) -> None:
+    def add(self, rows: Iterable[Open[Owner]]) -> None:
         """Put rows at the end of the line."""
         before = len(self.waiting)
         self.waiting.extend(rows)
@@ -111,15 +116,15 @@ class Schedule:
         if any(row.closed for row in self.waiting):
             self.waiting = deque(row for row in self.waiting if not row.closed)
 
-    def plan(self) -> list[Part]:
+    def plan(self) -> list[Part[Owner]]:
         """The next pass, for one worker or more; empty if there are no rows."""
         self._admit()
         todo = {row: len(row.tokens) - row.table.length for row in self.running if row.table}
         spread = self.workers if sum(todo.values()) >= SPLIT else 1
-        parts: list[list[tuple[Open, int]]] = [[] for _ in range(spread)]
+        parts: list[list[tuple[Open[Owner], int]]] = [[] for _ in range(spread)]
         loads = [0] * spread
-        counts: dict[Open, int] = {}
-        places: dict[Open, int] = {}
+        counts: dict[Open[Owner], int] = {}
+        places: dict[Open[Owner], int] = {}
         # Prompts first, to balance; every row after them still gets its one token.
         for i, row in enumerate(sorted(todo, key=lambda row: -todo[row])):
             which = loads.index(min(loads))
@@ -132,21 +137,25 @@ class Schedule:
         self.passes += 1
         return [self._part(rows) for rows in parts if rows]
 
-    def settle(self, part: Part, drawn: Drawn) -> list[Draw]:
-        """Write down what a part computed and drew; rows that end are closed."""
-        for row, count in part.rows:
-            if row.table is not None:
-                start = row.table.length
-                self.blocks.extend(row.table, row.tokens[start : start + count])
-        news: list[Draw] = []
-        pairs = zip(drawn.ids.tolist(), drawn.logprobs.tolist(), strict=True)
-        for row, (id, logprob) in zip(part.drawing, pairs, strict=True):
-            row.tokens.append(id)
-            row.drawn += 1
-            last = id in row.row.stop or row.drawn == row.row.limit
-            if not row.closed:
-                news.append(Draw(row, id, logprob, last))
-            row.closed |= last
+    def settle(
+        self, parts: Sequence[Part[Owner]], draws: Sequence[Drawn]
+    ) -> dict[Owner, list[Token]]:
+        """Write down what a pass computed and drew; rows that end are freed. Who gets what."""
+        news: dict[Owner, list[Token]] = {}
+        for part, drawn in zip(parts, draws, strict=True):
+            for row, count in part.rows:
+                if row.table is not None:
+                    start = row.table.length
+                    self.blocks.extend(row.table, row.tokens[start : start + count])
+            pairs = zip(drawn.ids.tolist(), drawn.logprobs.tolist(), strict=True)
+            for row, (id, logprob) in zip(part.drawing, pairs, strict=True):
+                row.tokens.append(id)
+                row.drawn += 1
+                last = id in row.row.stop or row.drawn == row.row.limit
+                if not row.closed:
+                    news.setdefault(row.owner, []).append(Token(row.number, id, logprob, last))
+                row.closed |= last
+        self.sweep()
         return news
 
     def _admit(self) -> None:
@@ -154,7 +163,7 @@ class Schedule:
 
         A row waits while a row before it computes more of its prompt than is known.
         """
-        skipped: list[Open] = []
+        skipped: list[Open[Owner]] = []
         while self.waiting and self._slots and len(skipped) < BUDGET:
             row = self.waiting.popleft()
             prompt = row.tokens[:-1]
@@ -172,38 +181,45 @@ class Schedule:
                 skipped.append(row)
                 break
             row.table, row.slot = table, self._slots.pop()
+            self._list(row, table)
             self.running.append(row)
             self.shared += table.length
             self.computed += len(row.tokens) - table.length
         self.waiting.extendleft(reversed(skipped))
 
-    def _prefills(self, row: Open) -> bool:
+    def _prefills(self, row: Open[Owner]) -> bool:
         return row.table is not None and len(row.tokens) - row.table.length > 1
 
-    def _reserve(self, row: Open, count: int) -> bool:
+    def _reserve(self, row: Open[Owner], count: int) -> bool:
         """Room for `count` more tokens; False if the row was sent back to the line."""
-        while row.table is not None:
-            if self.blocks.reserve(row.table, row.table.length + count):
-                ids = [block.id for block in row.table.blocks]
-                self._tables[row.slot, : len(ids)] = ids
+        while (table := row.table) is not None:
+            length = table.length + count
+            if length <= len(table.blocks) * PANEL:
+                return True
+            if self.blocks.reserve(table, length):
+                self._list(row, table)
                 return True
             youngest = self.running.pop()
             self._release(youngest)
             self.waiting.appendleft(youngest)
         return False
 
-    def _release(self, row: Open) -> None:
+    def _list(self, row: Open[Owner], table: Table) -> None:
+        ids = [block.id for block in table.blocks]
+        self._tables[row.slot, : len(ids)] = ids
+
+    def _release(self, row: Open[Owner]) -> None:
         if row.table is not None:
             self.blocks.close(row.table)
             self._slots.append(row.slot)
             row.table = None
 
-    def _part(self, rows: list[tuple[Open, int]]) -> Part:
+    def _part(self, rows: list[tuple[Open[Owner], int]]) -> Part[Owner]:
         tokens: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
         ends: list[int] = []
-        drawing: list[Open] = []
+        drawing: list[Open[Owner]] = []
         for row, count in rows:
             start = row.table.length if row.table else 0
             tokens += row.tokens[start : start + count]

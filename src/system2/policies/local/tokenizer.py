@@ -91,6 +91,10 @@ class Tokenizer:
         """Text of ids; special tokens appear by name, broken UTF-8 as the replacement character."""
         return b"".join(self._bytes[id] for id in ids).decode(errors="replace")
 
+    def raw(self, id: int) -> bytes:
+        """The bytes of one token; a special token is its name."""
+        return self._bytes[id]
+
     def encode_trace(self, text: str) -> list[int]:
         """Like `encode`, but special tokens named in the text count as such: for traces we wrote."""
         ids: list[int] = []

@@ -171,7 +171,9 @@ def _sizes(path: Path) -> Sizes:
             layers=int(config["num_hidden_layers"]),
             heads=int(config["num_attention_heads"]),
             kv_heads=int(config["num_key_value_heads"]),
-            head=int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]),
+            head=int(
+                config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+            ),
             context=int(config["max_position_embeddings"]),
             theta=float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0),
             eps=float(config["rms_norm_eps"]),
@@ -188,7 +190,12 @@ def _sizes(path: Path) -> Sizes:
         _fail(path, "has heads, layers or positions that do not fit together")
     # What the kernels do not compute must be refused: it would run and give wrong text.
     kind = (config.get("rope_scaling") or rope).get("rope_type", "default")
-    plain = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+    plain = {
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+    }
     for key, value in plain.items():
         if config.get(key, value) != value:
             _fail(path, f"has {key} {config[key]!r}, and only {value!r} can be run")

@@ -1,0 +1,223 @@
+"""`system2 ask`: one question, one answer. Shows progress on standard error, the answer on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import tomllib
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from system2.core import Billed, Event, Failed, Finished, Price, Step
+from system2.engine import Engine
+from system2.solve import Options, Result, prepare, result
+
+
+def ask(options: argparse.Namespace) -> int:
+    """Answer the question; exit status 0 with an answer, 1 without, 130 when interrupted."""
+    engine = prepare(question(options), **settings(options))
+    screen = Screen(engine)
+    engine.watchers.append(screen)
+    done = result(engine, asyncio.run(run(engine)))
+    screen.clear()
+    if options.json:
+        print(json.dumps(report(done, options.show_thoughts), ensure_ascii=False))  # noqa: T201
+    else:
+        show(done, options.show_thoughts)
+    for fault in done.faults:
+        sys.stderr.write(f"system2: the trace could not be written ({fault}); the answer stands\n")
+    if done.answer is None:
+        sys.stderr.write(f"system2: {excuse(done, screen.failure)}\n")
+    if done.why == "interrupted":
+        return 130
+    return 0 if done.answer is not None and not done.faults else 1
+
+
+async def run(engine: Engine) -> Finished:
+    """Run; the first Ctrl-C ends the search with the best so far, a second one at once."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        engine.stop("interrupted")
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    return await engine.run()
+
+
+def question(options: argparse.Namespace) -> str:
+    """From the argument, a file or standard input. Raises ValueError, OSError."""
+    if options.file and options.question:
+        raise ValueError("both a question and --file were given; give one of them")
+    try:
+        if options.file:
+            return Path(options.file).read_text("utf-8")
+        if options.question == "-":
+            return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the question is not UTF-8 text ({error})") from error
+    if options.question is None:
+        raise ValueError("no question; give some text, a --file, or - for standard input")
+    return options.question
+
+
+def settings(options: argparse.Namespace) -> Options:
+    """Command-line options as those of `prepare`. Raises ValueError."""
+    given: dict[str, Any] = {
+        name: value
+        for name in (
+            "effort", "samples", "tokens", "dollars", "seconds", "at_once",
+            "model", "model_name", "system", "seed",
+        )
+        if (value := getattr(options, name)) is not None
+    }  # fmt: skip
+    if "dollars" in given:
+        given["dollars"] = number(given["dollars"], "--dollars")
+    if (price := price_of(options)) is not None:
+        given["price"] = price
+    if key := key_of(options):
+        given["key"] = key
+    return Options(**given, trace=not options.no_trace)
+
+
+def key_of(options: argparse.Namespace) -> str:
+    """The server's key: from a file or the environment, never from an argument."""
+    if options.key_file:
+        if not (key := Path(options.key_file).read_text("utf-8").strip()):
+            raise ValueError(f"the key file {options.key_file} is empty")
+        return key
+    return os.environ.get("OPENAI_API_KEY", "")
+
+
+def price_of(options: argparse.Namespace) -> Price | None:
+    """--price IN/OUT, else the model's entry in prices.toml, else unknown."""
+    if options.price:
+        parts = options.price.split("/")
+        if len(parts) != 2:
+            raise ValueError(f"--price {options.price}: expected IN/OUT, for example 0.15/0.60")
+        return Price(*(number(part, "--price") for part in parts))
+    if options.model_name:
+        from platformdirs import user_config_path
+
+        for path in (Path("prices.toml"), user_config_path("system2") / "prices.toml"):
+            if path.exists() and (
+                row := tomllib.loads(path.read_text("utf-8")).get(options.model_name)
+            ):
+                cached = row.get("cached")
+                return Price(
+                    Decimal(str(row["prompt"])), Decimal(str(row["completion"])),
+                    None if cached is None else Decimal(str(cached)),
+                )  # fmt: skip
+    return None
+
+
+def number(text: str, name: str) -> Decimal:
+    """A finite amount that is not negative. Raises ValueError."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"{name}: expected an amount of at least 0, {text!r} was given")
+    return value
+
+
+class Screen:
+    """A line of progress on a terminal: samples, tokens, seconds. Silent elsewhere."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.shown, self.began = engine, 0.0, time.monotonic()
+        self.tokens = 0
+        self.failure = ""
+        self.on = sys.stderr.isatty()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Billed):
+            self.tokens += event.usage.completion
+        elif isinstance(event, Failed):
+            self.failure = event.error
+        if self.on and (now := time.monotonic()) - self.shown > 0.1:
+            self.shown = now
+            lines = len(self.engine.tree.finals)
+            sys.stderr.write(
+                f"\r\x1b[2Kthinking … {lines} lines of thought, {self.tokens:,} tokens, "
+                f"{now - self.began:.1f} s"
+            )
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Leave no trace on the terminal."""
+        if self.on and self.shown:
+            sys.stderr.write("\r\x1b[2K")
+
+
+def show(done: Result, thoughts: bool) -> None:
+    """The answer on standard output, what it cost on standard error."""
+    if thoughts:
+        print(pretty(done.chosen) + "\n")  # noqa: T201
+    if done.answer is not None:
+        print(done.answer)  # noqa: T201
+    elif done.chosen:
+        print("no answer yet; the best line of thought so far:\n" + pretty(done.chosen))  # noqa: T201
+    cost = "price unknown" if done.cost is None else f"${done.cost:.6f}" if done.cost else "free"
+    lines = "1 line" if done.samples == 1 else f"{done.samples} lines"
+    sys.stderr.write(
+        f"({lines} of thought, {done.usage.completion:,} tokens, {cost}, {done.seconds:.1f} s, "
+        f"ended: {done.why})\n"
+    )
+
+
+def report(done: Result, thoughts: bool) -> dict[str, Any]:
+    """The object that --json prints."""
+    usage = done.usage
+    cost = None if done.cost is None else float(done.cost)
+    found: dict[str, Any] = {
+        "answer": done.answer,
+        "why": done.why,
+        "samples": done.samples,
+        "usage": {
+            "prompt_tokens": usage.prompt,
+            "cached_tokens": usage.cached,
+            "reasoning_tokens": usage.reasoning,
+            "answer_tokens": usage.answer,
+            "completion_tokens": usage.completion,
+            "calls": usage.calls,
+        },
+        "cost_dollars": cost,
+        "seconds": round(done.seconds, 3),
+        "run": done.run,
+    }
+    if thoughts:
+        found["chains"] = [
+            {"thoughts": pretty(chain), "answer": chain[-1].answer} for chain in done.chains
+        ]
+    return found
+
+
+def pretty(chain: list[Step] | Any) -> str:
+    """A line of thought as people read it: a step a line, checks and returns marked."""
+    text = "".join(step.text + ("\n" if not step.ids else "") for step in chain)
+    for mark, shown in (
+        ("<step>", "\n"), ("<check>", "\n✓ "), ("<back>", "\n↩ "), ("</think>", "\n⇒ "),
+    ):  # fmt: skip
+        text = text.replace(mark, shown)
+    return text.strip("\n")
+
+
+def excuse(done: Result, failure: str) -> str:
+    """Why there is no answer, and what to do."""
+    if done.why == "failed" or (failure and not done.chains):
+        return failure or "every call failed"
+    if done.why == "budget":
+        return "the budget ended before a line of thought was finished; give more --tokens or --dollars"
+    if done.why == "time":
+        return "the time ended before a line of thought was finished; give more --seconds"
+    if done.why == "interrupted":
+        return "interrupted before a line of thought was finished"
+    return f"no line of thought reached an answer (ended: {done.why}); try a higher --effort"

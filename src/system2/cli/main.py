@@ -1,0 +1,136 @@
+"""The commands and their options. Imports nothing heavy, so that --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from system2 import __version__
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "pro")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status. Every foreseen fault becomes one sentence on standard error."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        text = f"{error.strerror}: {error.filename}" if _named(error) else str(error)
+        sys.stderr.write(f"system2: {text}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("system2: interrupted\n")
+        return 130
+
+
+def _named(error: Exception) -> bool:
+    return isinstance(error, OSError) and bool(error.filename and error.strerror)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands."""
+    top = argparse.ArgumentParser(
+        prog="system2", description="Thinks before it answers, with any language model."
+    )
+    top.add_argument("--version", action="version", version=f"system2 {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    add_ask(commands.add_parser("ask", help="think about a question and answer it"))
+    add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
+    add_train(commands.add_parser("train", help="train the embedded model"))
+    return top
+
+
+def add_model(to: argparse.ArgumentParser) -> None:
+    """Which model, and what it may cost."""
+    group = to.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="URL|DIR",
+        help="an OpenAI-compatible server such as http://localhost:8000/v1, or a folder of weights; "
+        "default: the embedded model",
+    )  # fmt: skip
+    group.add_argument("--model-name", metavar="NAME", help="the server's name for the model")
+    group.add_argument(
+        "--key-file", metavar="FILE", help="file with the server's key (default: $OPENAI_API_KEY)"
+    )
+    group.add_argument(
+        "--price", metavar="IN/OUT", help="dollars per million prompt and completion tokens"
+    )
+    group.add_argument("--at-once", type=int, metavar="N", help="calls under way at once")
+
+
+def add_ask(to: argparse.ArgumentParser) -> None:
+    """system2 ask"""
+    to.add_argument("question", nargs="?", help="the question; - reads standard input")
+    to.add_argument("--file", metavar="FILE", help="read the question from a file")
+    to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
+    to.add_argument("--samples", type=int, metavar="N", help="lines of thought at most")
+    to.add_argument("--tokens", type=int, metavar="N", help="most completion tokens")
+    to.add_argument("--dollars", metavar="N", help="most dollars")
+    to.add_argument("--seconds", type=float, metavar="N", help="most seconds")
+    to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
+    to.add_argument("--seed", type=int, metavar="N", help="same seed, same thoughts")
+    to.add_argument("--show-thoughts", action="store_true", help="show the chain of thought")
+    to.add_argument("--json", action="store_true", help="print one JSON object")
+    to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
+    add_model(to)
+    to.set_defaults(run=run_ask)
+
+
+def add_eval(to: argparse.ArgumentParser) -> None:
+    """system2 eval"""
+    to.add_argument("task", help="a problem family, `all`, `free` or `outside`")
+    to.add_argument("--samples", default="1,4,16", metavar="K,K,…", help="sample counts to report")
+    to.add_argument("--limit", type=int, default=256, metavar="N", help="problems")
+    to.add_argument("--temperature", type=float, default=0.8, metavar="T", help="of the samples")
+    to.add_argument("--effort", default="high", metavar="EFFORT", help="low or high: the trace's")
+    to.add_argument("--seed", type=int, default=0, metavar="N", help="of problems and samples")
+    to.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    to.add_argument("--plot", metavar="FILE", help="draw accuracy against samples (PNG or SVG)")
+    add_model(to)
+    to.set_defaults(run=run_eval)
+
+
+def add_train(to: argparse.ArgumentParser) -> None:
+    """system2 train"""
+    kinds = to.add_subparsers(required=True, metavar="KIND")
+    sft = kinds.add_parser("sft", help="supervised training from nothing")
+    sft.add_argument("--out", required=True, metavar="DIR", help="folder of the weights")
+    sft.add_argument("--minutes", type=float, default=110.0, metavar="N", help="wall time to use")
+    sft.add_argument("--updates", type=int, default=0, metavar="N", help="instead of --minutes")
+    sft.add_argument("--seed", type=int, default=1, metavar="N")
+    sft.add_argument("--processes", type=int, default=2, metavar="N", help="one a core")
+    sft.set_defaults(run=run_train)
+
+
+def run_ask(options: argparse.Namespace) -> int:
+    """Import late: the decoder and the SDK are not needed for --help."""
+    from system2.cli.ask import ask
+
+    return ask(options)
+
+
+def run_eval(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.evaluate import evaluate
+
+    return evaluate(options)
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Import late: this is the one command that needs torch."""
+    try:
+        from system2.training.sft import Recipe, train
+    except ImportError as error:
+        raise ValueError(
+            f"training needs PyTorch ({error}); install it with `pip install 'system2[train]'`"
+        ) from error
+    from pathlib import Path
+
+    recipe = Recipe(
+        seed=options.seed, updates=options.updates, minutes=options.minutes,
+        processes=options.processes,
+    )  # fmt: skip
+    train(Path(options.out), recipe)
+    return 0

@@ -1,0 +1,89 @@
+"""The effort table: how hard to think. One row an effort; everything else reads it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from system2.core import Node, Strategy, Tree
+from system2.search import agreed, best, best_of, confidence, direct, solved, weighted
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What an effort means.
+
+    samples      lines of thought at most; 0: none, the answer at once
+    lead         a vote ends when the first answer is this many votes ahead
+    token        the embedded model's own dial: "none", "low" or "high"
+    temperature  0: the likeliest token each time
+    tokens       budget of completion tokens; an explicit budget replaces it
+    """
+
+    samples: int
+    lead: int
+    token: str
+    temperature: float
+    tokens: int
+
+
+#                         samples  lead  token  temperature    tokens
+EFFORTS: Mapping[str, Effort] = {
+    "none":        Effort(      0,    1, "none",        0.0,      256),
+    "minimal":     Effort(      1,    1, "low",         0.0,    2_048),
+    "low":         Effort(      1,    1, "high",        0.0,    4_096),
+    "medium":      Effort(      8,    2, "high",        0.7,   16_384),
+    "high":        Effort(     32,    3, "high",        0.8,   65_536),
+    "xhigh":       Effort(    128,    4, "high",        0.9,  262_144),
+    "max":         Effort(    512,    6, "high",        1.0,  524_288),
+    "pro":         Effort(  1_024,    8, "high",        1.0, 1_048_576),
+}  # fmt: skip
+DEFAULT = "medium"
+
+
+def effort(name: str) -> Effort:
+    """The row of that name. Raises ValueError naming those there are."""
+    if name not in EFFORTS:
+        raise ValueError(f"there is no effort {name!r}; choose one of {', '.join(EFFORTS)}")
+    return EFFORTS[name]
+
+
+def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
+    """The strategy of a row; `samples` overrides its number of lines of thought.
+
+    Answers a verifier found right win; where none was checked, answers are weighed by how sure the
+    model was of the lines that led to them.
+    """
+    count = row.samples if samples is None else samples
+    if count == 0:
+        return direct()
+    if count == 1:
+        return best_of(1)
+    return best_of(
+        count, choose=checked_or_voted, need=either(solved(), agreed(row.lead, answer=unrefuted))
+    )
+
+
+def unrefuted(node: Node) -> str | None:
+    """The answer that a line of thought votes for; one that a verifier refuted has no vote."""
+    return None if node.score == 0.0 else node.answer
+
+
+_vote = weighted(confidence, answer=unrefuted)
+
+
+def checked_or_voted(tree: Tree) -> Node | None:
+    """The answer a verifier found right; else the weighted vote."""
+    node = best(tree)
+    return node if node and node.score == 1.0 else _vote(tree)
+
+
+def either(
+    *rules: Callable[[Tree], int | None],
+) -> Callable[[Tree], int | None]:
+    """Stop as soon as one of the rules does."""
+
+    def need(tree: Tree) -> int | None:
+        return min((n for rule in rules if (n := rule(tree)) is not None), default=None)
+
+    return need

@@ -1,0 +1,146 @@
+"""The embedded model as a policy: questions to prompts, tokens to steps. Knows nothing about search.
+
+Nothing here computes an answer or looks for one in the question: what is said is what the model wrote.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from system2.core import Bill, CallFailed, Chain, Delta, Problem, Request, Usage
+from system2.policies.local.decoder import Decoder, Row, Token
+from system2.policies.local.tokenizer import Tokenizer
+from system2.policies.local.weights import WeightsError, load
+
+HOME = Path(__file__).parents[2] / "weights"
+LONGEST = 400  # tokens of a question; the trained ones have at most 300
+OUTSIDE = (
+    "This is outside what the embedded model was trained for. It can add, subtract, multiply and divide "
+    "whole numbers, work out sums with brackets, compare decimals, solve linear equations, count "
+    "letters, play Countdown and 24, convert bases, sort numbers, continue sequences, tell knights "
+    "from knaves and solve one-row grid puzzles. For anything else plug in a bigger model: "
+    "--model http://localhost:8000/v1 --model-name NAME.\n"
+    "这个问题超出了内置小模型的训练范围。请用 --model 接入更大的模型。"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A decoder and the tokenizer that goes with it."""
+
+    decoder: Decoder
+    tokenizer: Tokenizer
+
+
+@cache
+def model(folder: Path = HOME) -> Model:
+    """The model of a folder, loaded once a process. Raises WeightsError."""
+    weights = load(folder)
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.load(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error}); reinstall system2 or rebuild the model with "
+            "`system2 train sft`"
+        ) from error
+    return Model(Decoder(weights), tokenizer)
+
+
+class LocalPolicy:
+    """Thinks with the embedded model. `temperature` 0 is greedy; a request's style may override it.
+
+    Reads the last user message only: the model was trained on single questions.
+    """
+
+    can = frozenset({"continue", "n", "logprobs"})
+
+    def __init__(self, folder: Path = HOME, *, temperature: float = 0.0) -> None:
+        self.model = model(folder)
+        self.temperature = temperature
+        special = self.model.tokenizer.special
+        self.ends = frozenset({special["<eos>"]})
+        self.marks = self.ends | {special[name] for name in ("<step>", "<check>", "<back>")}
+
+    def prompt(self, problem: Problem, chain: Chain) -> list[int]:
+        """The frame of docs/traces.md: question, effort, the thoughts so far. Raises CallFailed."""
+        tokenizer, question = self.model.tokenizer, problem.question.strip()
+        read = tokenizer.encode(question) if len(question) <= 20 * LONGEST else []
+        if len(read) > LONGEST or not read:
+            size = f"{len(question)} characters" + (f", {len(read)} tokens" if read else "")
+            raise CallFailed(
+                f"the question has {size}; the embedded model reads from 1 to {LONGEST} tokens: "
+                "ask more briefly, or plug in a bigger model with --model URL",
+                retry=False,
+            )
+        effort = problem.effort or "high"
+        special = tokenizer.special
+        ids = [special["<bos>"], *read, special[f"<{effort}>"]]
+        if effort != "none":
+            ids.append(special["<think>"])
+        for step in chain:
+            ids.extend(step.ids or tokenizer.encode_trace(step.text))
+        return ids
+
+    def prompt_bound(self, request: Request) -> int:
+        """Exactly the prompt's tokens; 0 for a question that will be refused."""
+        try:
+            return len(self.prompt(request.problem, request.chain))
+        except CallFailed:
+            return 0
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
+        """Tokens of all continuations as they are decoded, then the bill. Raises CallFailed."""
+        ids = self.prompt(request.problem, request.chain)
+        room = self.model.decoder.sizes.context - len(ids)
+        limit = 1 if request.until == "token" else min(request.max_tokens, room)
+        style = request.style
+        heat = self.temperature if style.temperature is None else style.temperature
+        stop = self.marks if request.until == "step" else self.ends
+        written = 0
+        if limit > 0:
+            rows = [Row(tuple(ids), seed, limit, heat, stop) for seed in request.seeds]
+            told = (request.problem.effort or "high") == "none" or any(
+                "</think>" in step.text for step in request.chain
+            )
+            texts = [Writer(self, told) for _ in rows]
+            stream = self.model.decoder.stream(rows)
+            try:
+                async for tokens in stream:
+                    for token in tokens:
+                        written += 1
+                        yield texts[token.row].delta(token)
+            finally:
+                await stream.aclose()
+        yield Bill(Usage(prompt=len(ids), reasoning=written, calls=1))
+
+
+@dataclass(slots=True)
+class Writer:
+    """The text of one continuation: which tokens end a step, which belong to the answer."""
+
+    policy: LocalPolicy
+    told: bool  # past `</think>`: what follows is the answer
+    answer: list[int] = field(default_factory=list[int])
+    utf8: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
+
+    def delta(self, token: Token) -> Delta:
+        """One token as a piece of the stream."""
+        tokenizer, policy = self.policy.model.tokenizer, self.policy
+        kind = "reply" if self.told else "thought"
+        text = self.utf8.decode(tokenizer.raw(token.id))
+        if token.id in policy.ends:
+            said = tokenizer.decode(self.answer)
+            answer = OUTSIDE if said == "<outside>" else said or None
+            return Delta(token.row, "", 1, kind, token.logprob, token.id, "answer", answer)
+        if self.told:
+            self.answer.append(token.id)
+        self.told = self.told or token.id == tokenizer.special["</think>"]
+        end = "step" if token.id in policy.marks else "cut" if token.last else ""
+        return Delta(token.row, text, 1, kind, token.logprob, token.id, end)

@@ -1,0 +1,71 @@
+"""Beam search over steps. Knows nothing about what a step says."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+
+from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
+from system2.core.tree import Key
+from system2.search.asking import all_of
+from system2.search.choose import best
+
+
+def beam(
+    width: int,
+    fan: int,
+    depth: int = 64,
+    *,
+    choose: Callable[[Tree], Node | None] = best,
+    need: Callable[[Tree], int | None] = never,
+    key: Key = local,
+) -> Strategy:
+    """Keep the `width` best unfinished lines of thought, continue each `fan` times, level by level.
+
+    Tree of thoughts, breadth first (Yao et al. 2023, arXiv 2305.10601, alg. 1), with a verifier's
+    score. Finished lines leave the beam and stay candidates for `choose`. A step without a score
+    stands as high as the step before it. A step that was cut off is continued only where too few
+    whole ones are left, and a beam of nothing but cut steps only once, so that a backend that
+    cuts everything ends the search; so do `depth` levels. Raises ValueError for a width, fan or
+    depth below 1.
+    """
+    if min(width, fan, depth) < 1:
+        raise ValueError(
+            f"beam: width, fan and depth must be at least 1, {width}, {fan} and {depth} were given"
+        )
+
+    def plan(tree: Tree) -> Plan:
+        level = [tree.root]
+        broken = False
+        for _ in range(depth):
+            asks = [Expand(node, n=fan - node.tried, verify=True) for node in level]
+            born = yield from all_of(asks)
+            level = top(width, (node for node in born if open_to(node, fan)))
+            if broken and all(cut(node) for node in level):
+                return
+            broken = all(cut(node) for node in level)
+
+    return Strategy(plan, choose, need, key)
+
+
+def open_to(node: Node, fan: int) -> bool:
+    """May this node still be continued, up to `fan` times?"""
+    return not node.final and not node.closed and node.tried < fan
+
+
+def cut(node: Node) -> bool:
+    """Was the step broken off before its end?"""
+    return node.step is not None and node.step.cut
+
+
+def top(width: int, nodes: Iterable[Node]) -> list[Node]:
+    """The `width` best different nodes, whole steps first; ties to the one named first."""
+    return heapq.nlargest(width, dict.fromkeys(nodes), key=lambda n: (not cut(n), worth(n)))
+
+
+def worth(node: Node) -> float:
+    """The node's score, or that of its nearest ancestor that has one; 0 where none has."""
+    at: Node | None = node
+    while at is not None and at.score is None:
+        at = at.parent
+    return 0.0 if at is None or at.score is None else at.score

@@ -1,0 +1,59 @@
+"""When to stop. Knows nothing about where to look.
+
+Each rule says the fewest further finals that could end the search; 0: it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from system2.core import Tree
+from system2.search.tally import Answer, champion, tally, written
+
+
+def agreed(k: int, *, answer: Answer = written) -> Callable[[Tree], int | None]:
+    """Stop once the leading answer is `k` votes ahead of the next.
+
+    The sequential probability ratio test for two answers (Wald 1945); for samples of a language
+    model see Aggarwal et al. 2023 (arXiv 2305.11860), who stop on a posterior instead. Raises
+    ValueError for k below 1.
+    """
+    if k < 1:
+        raise ValueError(f"agreed: k must be at least 1, {k} was given")
+
+    def need(tree: Tree) -> int | None:
+        votes = tally(tree, answer)
+        first = votes.first.votes if votes.first else 0.0
+        second = votes.second.votes if votes.second else 0.0
+        return max(0, k - int(first - second))
+
+    return need
+
+
+def solved(threshold: float = 1.0) -> Callable[[Tree], int | None]:
+    """Stop once a finished line of thought is scored at least `threshold`.
+
+    Where some finished lines have an answer, only those count, as for `best`.
+    """
+
+    def need(tree: Tree) -> int | None:
+        node = champion(tree)
+        if node is None or not node.final or node.score is None:
+            return 1
+        return 0 if node.score >= threshold else 1
+
+    return need
+
+
+def enough(n: int) -> Callable[[Tree], int | None]:
+    """Stop after `n` arrivals at a finished line, with or without an answer.
+
+    Raises ValueError for n below 1.
+    """
+    if n < 1:
+        raise ValueError(f"enough: n must be at least 1, {n} was given")
+
+    def need(tree: Tree) -> int | None:
+        return max(0, n - len(tree.finals))
+
+    return need

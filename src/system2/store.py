@@ -1,0 +1,145 @@
+"""Traces on disk: one file a run, one event a line, only ever appended to. Knows nothing about search."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+
+from system2.core import Event, Finished, Handed, Piece, Started
+
+VERSION = 1
+KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in typing.get_args(Event)}
+
+
+def folder() -> Path:
+    """Where this user's traces lie."""
+    return user_data_path("system2") / "runs"
+
+
+def new_run() -> str:
+    """A name for a run: sorts by time, never the same twice."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+class Trace:
+    """Writes a run's events as they happen; a watcher. Raises OSError when the disk will not take them.
+
+    A line is whole or was never finished: what was written before a crash or a full disk stays
+    readable. `Handed` and the last event are given to the system before the call returns.
+    """
+
+    def __init__(self, run: str, place: Path | None = None) -> None:
+        place = place or folder()
+        place.mkdir(parents=True, exist_ok=True)
+        self.path = place / f"{run}.jsonl"
+        self._file = self.path.open("x", encoding="utf-8")
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Piece):
+            return
+        self._file.write(encode(event) + "\n")
+        if isinstance(event, Started | Handed | Finished):
+            self._file.flush()
+        if isinstance(event, Finished):
+            self._file.close()
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a trace; a last line that was never finished is left out.
+
+    Raises ValueError, naming the line, where a line cannot be understood.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield decode(line)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: not an event of a trace ({error})"
+                ) from error
+
+
+def encode(event: Event) -> str:
+    """One event as a line of JSON, its kind first. Fields that are empty are left out."""
+    body = {"event": type(event).__name__}
+    if isinstance(event, Started):
+        body["version"] = str(VERSION)
+    return json.dumps(body | _plain(event), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(line: str) -> Event:
+    """The event of a line. Raises KeyError, TypeError or ValueError."""
+    body = json.loads(line)
+    version = body.pop("version", None)
+    if version is not None and version != str(VERSION):
+        raise ValueError(f"trace format {version}; this system2 reads {VERSION}")
+    return _value(KINDS[body.pop("event")], body)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if is_dataclass(value):
+        return {
+            field.name: _plain(entry)
+            for field in fields(value)
+            if (entry := getattr(value, field.name)) not in (None, (), "", False)
+            or entry == 0
+            and entry is not False
+        }
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, Decimal):
+        return str(value)
+    return value
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _value(kind: Any, value: Any) -> Any:
+    """A JSON value as the type that a field's annotation names."""
+    if is_dataclass(kind):
+        hints = _hints(typing.cast(type[Any], kind))
+        given = {name: _value(hints[name], entry) for name, entry in value.items()}
+        for field in fields(kind):  # what was left out because it was empty
+            if field.name not in given and field.default is field.default_factory:
+                given[field.name] = _empty(hints[field.name])
+        return typing.cast(Any, kind)(**given)
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        some = [one for one in inner if one is not types.NoneType]
+        return None if value is None else _value(some[0], value)
+    if origin is tuple:
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_value(one, entry) for one, entry in zip(kinds, value, strict=True))
+    if origin is dict:
+        return {name: _value(inner[1], entry) for name, entry in value.items()}
+    if kind is Decimal:
+        return Decimal(value)
+    return value
+
+
+def _empty(kind: Any) -> Any:
+    """The empty value of a type: None, (), "" or False."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return None
+    if typing.get_origin(kind) is tuple:
+        return ()
+    return {str: "", bool: False, dict: {}}.get(typing.get_origin(kind) or kind, None)

@@ -1,0 +1,107 @@
+"""Expressions of whole numbers: read, valued, checked. Never evaluates text as code; never raises.
+
+As a verifier it sees only the question: an answer that is an expression is right if it uses the
+question's numbers and makes the one that is left. That is easier to check than to find.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from system2.core import Chain, Problem, Write
+
+LONGEST = 200  # characters of an expression that is looked at
+
+_TOKEN = re.compile(r"[0-9]+|[-+*/()]")
+_ALLOWED = re.compile(r"[0-9+\-*/() ]+")
+_SYNONYMS = str.maketrans("×÷−", "*/-")
+_RANK = {")": 0, "+": 1, "-": 1, "*": 2, "/": 2}
+
+
+class Expressions:
+    """Checks Countdown and 24: 1.0 right, 0.0 wrong, None where the answer is no expression."""
+
+    async def score(
+        self, problem: Problem, chains: Sequence[Chain], write: Write
+    ) -> list[float | None]:
+        """One score a chain, from the question's text and the chain's answer alone."""
+        numbers = re.findall(r"[0-9]+", problem.question[:2000])
+        answers = [chain[-1].answer if chain else None for chain in chains]
+        return [None if a is None else judged(a, numbers) for a in answers]
+
+
+def judged(answer: str, given: Sequence[str]) -> float | None:
+    """Does the answer use all given numbers but one, and make that one? None: not an expression."""
+    text = answer[: LONGEST + 1].translate(_SYNONYMS).partition("=")[0]
+    if len(text) > LONGEST or not _ALLOWED.fullmatch(text):
+        return None
+    used = re.findall(r"[0-9]+", text)
+    if len(used) < 2 or re.fullmatch(r"\s*-?[0-9]+\s*", text):
+        return None
+    left = [int(number) for number in given if len(number) < 9]
+    for number in used:
+        if len(number) > 8 or int(number) not in left:
+            return 0.0
+        left.remove(int(number))
+    return float(len(left) == 1 and reaches(answer, [int(n) for n in used], left[0]))
+
+
+def reaches(text: str, numbers: Sequence[int], target: int) -> bool:
+    """Is the text an expression of exactly the given numbers with the target as its value?"""
+    if len(text) > LONGEST:
+        return False
+    left, equals, right = text.translate(_SYNONYMS).partition("=")
+    if equals and right.strip(" ") != str(target):
+        return False
+    if not _ALLOWED.fullmatch(left):
+        return False
+    tokens = _TOKEN.findall(left)
+    # compared as text, so that 013 is not 13; and before any arithmetic, so that values stay small
+    used = sorted(token for token in tokens if token[0].isdigit())
+    return used == sorted(str(number) for number in numbers) and _value(tokens) == target
+
+
+def _value(tokens: Sequence[str]) -> Fraction | None:
+    """Value of an infix expression, None if it is malformed or divides by zero."""
+    # two stacks instead of recursion: no depth of brackets can raise
+    values: list[Fraction] = []
+    signs: list[str] = []
+    operand_next = True
+    for token in ["(", *tokens, ")"]:
+        if values and not signs:
+            return None  # the bracket around the whole was closed by one of the text
+        if (token[0].isdigit() or token == "(") is not operand_next:
+            return None
+        if token == "(":
+            signs.append(token)
+        elif token[0].isdigit():
+            values.append(Fraction(int(token)))
+            operand_next = False
+        else:
+            while signs[-1] != "(" and _RANK[signs[-1]] >= _RANK[token]:
+                if not _apply(values, signs.pop()):
+                    return None
+            if token == ")":
+                signs.pop()
+            else:
+                signs.append(token)
+                operand_next = True
+    return values[0] if not signs else None
+
+
+def _apply(values: list[Fraction], sign: str) -> bool:
+    """Replaces the two last values by their result; False for a division by zero."""
+    right, left = values.pop(), values.pop()
+    if sign == "/" and not right:
+        return False
+    if sign == "+":
+        values.append(left + right)
+    elif sign == "-":
+        values.append(left - right)
+    elif sign == "*":
+        values.append(left * right)
+    else:
+        values.append(left / right)
+    return True

@@ -1,0 +1,400 @@
+"""The in-process decoder: same tokens alone, in a crowd, with shared prefixes and with little memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from system2.policies.local import sample
+from system2.policies.local.blocks import Blocks
+from system2.policies.local.decoder import Decoder, DecoderError, Row, Token
+from system2.policies.local.plain import Batch, Plain
+from system2.policies.local.weights import Weights, WeightsError, load
+
+VOCAB, HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 96, 32, 64, 2, 4, 2, 32
+BLOCK = 2 * LAYERS * KV_HEADS * 2 * HEAD * 32  # bytes of a KV block in fp16
+CONFIG: dict[str, Any] = {
+    "model_type": "llama", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": INNER,
+    "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
+    "head_dim": HEAD, "max_position_embeddings": 128, "rope_theta": 10000.0, "rms_norm_eps": 1e-5,
+    "tie_word_embeddings": True,
+}  # fmt: skip
+Streams = dict[int, list[Token]]
+
+
+def tensors() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    wide, narrow = HEADS * HEAD, KV_HEADS * HEAD
+
+    def random(*shape: int) -> Any:
+        return (rng.standard_normal(shape) * 0.3).astype(np.float16)
+
+    made = {"model.embed_tokens.weight": random(VOCAB, HIDDEN), "model.norm.weight": 1 + random(HIDDEN)}
+    for i in range(LAYERS):
+        layer = f"model.layers.{i}."
+        made |= {
+            layer + "input_layernorm.weight": 1 + random(HIDDEN),
+            layer + "post_attention_layernorm.weight": 1 + random(HIDDEN),
+            layer + "self_attn.q_proj.weight": random(wide, HIDDEN),
+            layer + "self_attn.k_proj.weight": random(narrow, HIDDEN),
+            layer + "self_attn.v_proj.weight": random(narrow, HIDDEN),
+            layer + "self_attn.o_proj.weight": random(HIDDEN, wide),
+            layer + "mlp.gate_proj.weight": random(INNER, HIDDEN),
+            layer + "mlp.up_proj.weight": random(INNER, HIDDEN),
+            layer + "mlp.down_proj.weight": random(HIDDEN, INNER),
+        }
+    return made
+
+
+def write(folder: Path, config: dict[str, Any], weights: dict[str, Any]) -> Path:
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("model"), CONFIG, tensors())
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path) -> Weights:
+    return load(folder)
+
+
+@pytest.fixture
+def start(weights: Weights) -> Iterator[Callable[..., Decoder]]:
+    """Makes decoders and closes them."""
+    made: list[Decoder] = []
+
+    def make(**given: Any) -> Decoder:
+        made.append(Decoder(weights, **given))
+        return made[-1]
+
+    yield make
+    for decoder in made:
+        decoder.close()
+
+
+async def read(decoder: Decoder, rows: Sequence[Row], delay: float = 0) -> Streams:
+    await asyncio.sleep(delay)
+    found: Streams = {i: [] for i in range(len(rows))}
+    async for tokens in decoder.stream(rows):
+        for token in tokens:
+            found[token.row].append(token)
+    return found
+
+
+def bits(tokens: list[Token]) -> list[tuple[int, float, bool]]:
+    return [(token.id, token.logprob, token.last) for token in tokens]
+
+
+def mixed(count: int, seed: int) -> list[Row]:
+    """Rows of all kinds; many share a beginning."""
+    rng = np.random.default_rng(seed)
+    stem = rng.integers(0, VOCAB, 70).tolist()
+    return [
+        Row(
+            prompt=(*stem[: rng.integers(0, 70)], *rng.integers(0, VOCAB, rng.integers(1, 9)).tolist()),
+            seed=int(rng.integers(0, 2**63)) - 2**62,
+            limit=int(rng.integers(1, 40)),
+            temperature=float(rng.choice([0.0, 0.7, 1.0, 1.5])),
+            stop=frozenset(rng.integers(0, VOCAB, 2).tolist()),
+        )
+        for _ in range(count)
+    ]
+
+
+def reference(raw: dict[str, Any], ids: Sequence[int]) -> Any:
+    """Logits (T, vocab) of the whole sequence at once: the textbook, in float64."""
+    w = {name: value.astype(np.float64) for name, value in raw.items()}
+    half, length = HEAD // 2, len(ids)
+    angle = np.arange(length)[:, None] * 10000.0 ** (-np.arange(half) / half)
+
+    def norm(x: Any, name: str) -> Any:
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w[name]
+
+    def heads(x: Any, name: str, count: int, turn: bool) -> Any:
+        y = (x @ w[name].T).reshape(length, count, HEAD).transpose(1, 0, 2)
+        if turn:
+            a, b = y[..., :half], y[..., half:]
+            c, s = np.cos(angle), np.sin(angle)
+            y = np.concatenate([a * c - b * s, b * c + a * s], -1)
+        return y.repeat(HEADS // count, 0)
+
+    x = w["model.embed_tokens.weight"][list(ids)]
+    for i in range(LAYERS):
+        layer = f"model.layers.{i}."
+        y = norm(x, layer + "input_layernorm.weight")
+        q = heads(y, layer + "self_attn.q_proj.weight", HEADS, True)
+        k = heads(y, layer + "self_attn.k_proj.weight", KV_HEADS, True)
+        v = heads(y, layer + "self_attn.v_proj.weight", KV_HEADS, False)
+        scores = q @ k.transpose(0, 2, 1) / np.sqrt(HEAD)
+        scores = np.exp(np.where(np.tri(length) > 0, scores, -np.inf))
+        mix = (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(length, -1)
+        x = x + mix @ w[layer + "self_attn.o_proj.weight"].T
+        y = norm(x, layer + "post_attention_layernorm.weight")
+        gate = y @ w[layer + "mlp.gate_proj.weight"].T
+        y = gate / (1 + np.exp(-gate)) * (y @ w[layer + "mlp.up_proj.weight"].T)
+        x = x + y @ w[layer + "mlp.down_proj.weight"].T
+    return norm(x, "model.norm.weight") @ w["model.embed_tokens.weight"].T
+
+
+@pytest.mark.parametrize("engine", ["kernel", "plain"])
+def test_greedy_is_the_textbook(start: Callable[..., Decoder], engine: str) -> None:
+    raw, rng = tensors(), np.random.default_rng(1)
+    rows = [Row(tuple(rng.integers(0, VOCAB, n).tolist()), 0, 20, 0.0) for n in (1, 31, 32, 33, 64, 90)]
+    for row, tokens in zip(rows, asyncio.run(read(start(engine=engine), rows)).values(), strict=True):
+        logits = reference(raw, [*row.prompt, *(token.id for token in tokens)])
+        for token, at in zip(tokens, logits[len(row.prompt) - 1 :], strict=False):
+            assert at.max() - at[token.id] < 2e-2  # a near tie may fall either way in fp16
+            assert abs(token.logprob - (at[token.id] - np.log(np.exp(at).sum()))) < 2e-2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batched_is_alone_bit_for_bit(start: Callable[..., Decoder], workers: int) -> None:
+    rows = mixed(60, seed=2)
+
+    async def staggered(decoder: Decoder) -> list[list[Token]]:
+        parts = [rows[:1], rows[1:9], rows[9:10], rows[10:45], rows[45:]]
+        reads = [read(decoder, part, 0.003 * i) for i, part in enumerate(parts)]
+        return [tokens for found in await asyncio.gather(*reads) for tokens in found.values()]
+
+    together = asyncio.run(staggered(start(workers=workers)))
+    alone = start(workers=1)
+    for row, tokens in zip(rows, together, strict=True):
+        assert bits(tokens) == bits(asyncio.run(read(alone, [row]))[0])
+        assert len(tokens) == row.limit or tokens[-1].id in row.stop
+        assert [token.last for token in tokens] == [False] * (len(tokens) - 1) + [True]
+
+
+def test_prefixes_are_shared_and_change_nothing(start: Callable[..., Decoder]) -> None:
+    stem = tuple(np.random.default_rng(3).integers(0, VOCAB, 70).tolist())
+    rows = [Row(stem, seed, 20) for seed in range(40)]
+    shared = start(workers=1)
+    found = asyncio.run(read(shared, rows))
+    stats = shared.stats()
+    assert (stats.computed, stats.shared) == (70 + 39, 39 * 69)
+    follow = Row((*stem, *(token.id for token in found[7])), 5, 20)
+    after = asyncio.run(read(shared, [follow]))[0]
+    assert shared.stats().computed - stats.computed <= 1 + 1  # its last token was never computed
+    for row, tokens in ((rows[0], found[0]), (rows[39], found[39]), (follow, after)):
+        fresh = start(workers=1)
+        assert bits(asyncio.run(read(fresh, [row]))[0]) == bits(tokens)
+        assert fresh.stats().shared == 0
+
+
+def test_little_memory_changes_nothing(start: Callable[..., Decoder]) -> None:
+    rows = mixed(40, seed=4)
+    tight, roomy = start(memory=6 * BLOCK), start()
+    assert {i: bits(t) for i, t in asyncio.run(read(tight, rows)).items()} == {
+        i: bits(t) for i, t in asyncio.run(read(roomy, rows)).items()
+    }
+    stats = tight.stats()
+    assert (stats.running, stats.waiting, stats.used) == (0, 0, 0) and stats.kept <= 6
+
+
+def idle(decoder: Decoder) -> bool:
+    for _ in range(400):
+        stats = decoder.stats()
+        if (stats.running, stats.waiting, stats.used) == (0, 0, 0):
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_closing_a_stream_frees_everything(start: Callable[..., Decoder]) -> None:
+    decoder = start()
+    rows = [Row((i % VOCAB, 1, 2), i, 120) for i in range(200)]
+
+    async def leave() -> Streams:
+        stream = decoder.stream(rows)
+        await anext(stream)
+        assert decoder.stats().waiting > 0
+        stay = asyncio.create_task(read(decoder, mixed(3, seed=5)))
+        await stream.aclose()
+        assert decoder.stats().waiting <= 3
+        return await stay
+
+    kept = asyncio.run(leave())
+    assert idle(decoder)
+    alone = asyncio.run(read(start(), mixed(3, seed=5)))
+    assert {i: bits(t) for i, t in kept.items()} == {i: bits(t) for i, t in alone.items()}
+
+
+def test_several_loops_share_a_decoder(start: Callable[..., Decoder]) -> None:
+    decoder, found = start(), dict[int, Streams]()
+    sets = [mixed(8, seed=10 + i) for i in range(3)]
+
+    def work(i: int) -> None:
+        found[i] = asyncio.run(read(decoder, sets[i]))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    fresh = start()
+    for i, rows in enumerate(sets):
+        alone = asyncio.run(read(fresh, rows))
+        assert {j: bits(t) for j, t in alone.items()} == {j: bits(t) for j, t in found[i].items()}
+
+
+def test_a_failed_pass_reaches_every_stream(start: Callable[..., Decoder]) -> None:
+    decoder = start(memory=BLOCK)
+    with pytest.raises(DecoderError, match="memory holds 1 KV blocks, and a full context takes 4"):
+        asyncio.run(read(decoder, mixed(2, seed=6)))
+    with pytest.raises(DecoderError, match="memory holds 1"):
+        asyncio.run(read(decoder, mixed(1, seed=6)))
+    assert idle(decoder)
+
+
+def test_rows_that_cannot_run_are_refused(start: Callable[..., Decoder]) -> None:
+    decoder = start()
+    for row, message in (
+        (Row((), 0, 1), "a prompt needs ids"),
+        (Row((VOCAB,), 0, 1), "a prompt needs ids from 0 to 95"),
+        (Row((1,) * 120, 0, 9), "must fit into the context of 128"),
+        (Row((1,), 0, 0), "at least 1"),
+        (Row((1,), 0, 1, float("nan")), "a temperature is 0 or more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            decoder.stream([row])
+
+
+def batch(tokens: Sequence[int], ends: Sequence[int], heat: float = 0.0) -> Batch:
+    """Tokens of one sequence from its start."""
+    return Batch(
+        tokens=np.array(tokens), positions=np.arange(len(tokens)), slots=np.zeros(len(tokens), np.int64),
+        tables=np.array([[3, 1, 2, 0]]), ends=np.array(ends),
+        seeds=np.arange(len(ends)).astype(np.uint64), temperatures=np.full(len(ends), heat, np.float32),
+    )  # fmt: skip
+
+
+def test_kernel_agrees_with_numpy(weights: Weights) -> None:
+    kernel = pytest.importorskip("system2.policies.local.kernel")
+    ids = np.random.default_rng(7).integers(0, VOCAB, 60).tolist()
+    fast, slow = kernel.Kernel(weights, 4 * BLOCK), Plain(weights, 8 * BLOCK)
+    mine, plain = fast.logits(batch(ids, range(60))), slow.logits(batch(ids, range(60)))
+    assert np.abs(mine - plain).max() < 2e-2
+    sure = np.sort(plain, 1)
+    sure = sure[:, -1] - sure[:, -2] > 4e-2
+    assert sure.sum() > 40 and (mine.argmax(1) == plain.argmax(1))[sure].all()
+
+
+@pytest.mark.parametrize("heat", [0.0, 0.5, 1.0, 2.0])
+def test_kernel_draws_as_defined(weights: Weights, heat: float) -> None:
+    kernel = pytest.importorskip("system2.policies.local.kernel")
+    ids, ends = np.random.default_rng(8).integers(0, VOCAB, 60).tolist(), list(range(60))
+    engine, rows = kernel.Kernel(weights, 4 * BLOCK), batch(ids, ends, heat)
+    drawn = engine.run(rows)
+    defined = sample.draw(engine.logits(rows), rows.seeds, rows.positions + 1, rows.temperatures)
+    assert (drawn.ids == defined.ids).all()
+    assert np.abs(drawn.logprobs - defined.logprobs).max() < 1e-5
+
+
+def test_draws_follow_the_distribution() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.125, 0.125]], np.float32)).repeat(4000, 0)
+    seeds, at = np.arange(4000).astype(np.uint64), np.full(4000, 9)
+    drawn = sample.draw(logits, seeds, at, np.ones(4000, np.float32))
+    assert np.abs(np.bincount(drawn.ids) / 4000 - [0.5, 0.25, 0.125, 0.125]).max() < 0.03
+    assert np.allclose(drawn.logprobs, logits[0, drawn.ids], atol=1e-6)
+
+
+def test_blocks_evict_what_was_used_longest_ago() -> None:
+    blocks = Blocks(3, lambda source, target: None)
+    for first in (1, 2, 3):
+        table = blocks.open([first])
+        assert table is not None and blocks.reserve(table, 20)
+        blocks.extend(table, [first] * 20)
+        blocks.close(table)
+    assert (blocks.used, blocks.kept) == (0, 3)
+    again = blocks.open([1] * 10)  # half of a block: a copy, and 2 must go for it
+    assert again is not None and again.length == 10
+    assert [blocks.known([first] * 20) for first in (1, 2, 3)] == [20, 0, 20]
+    blocks.close(again)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda at: (at / "config.json").unlink(), "config.json is missing; reinstall system2"),
+        (lambda at: (at / "config.json").write_text("{"), "config.json cannot be read"),
+        (lambda at: (at / "config.json").write_text("{}"), "config.json does not give 'vocab_size'"),
+        (lambda at: (at / "model.safetensors").unlink(), "model.safetensors is missing; reinstall"),
+        (lambda at: (at / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
+        (
+            lambda at: (at / "model.safetensors").write_bytes(
+                (at / "model.safetensors").read_bytes()[:-100]
+            ),
+            "model.safetensors is damaged",
+        ),
+        (
+            lambda at: write(at, CONFIG | {"hidden_size": 64}, tensors()),
+            r"input_layernorm.weight of shape \(32,\), and config.json asks for \(64,\)",
+        ),
+        (lambda at: write(at, CONFIG | {"hidden_size": 40}, tensors()), "not a multiple of 32"),
+        (lambda at: write(at, CONFIG | {"model_type": "gpt2"}, tensors()), "has model_type 'gpt2'"),
+        (
+            lambda at: write(
+                at, CONFIG, tensors() | {"model.norm.weight": np.full(HIDDEN, np.nan, np.float16)}
+            ),
+            "has numbers in model.norm.weight that are not finite",
+        ),
+        (
+            lambda at: write(at, CONFIG, {"model.norm.weight": np.ones(HIDDEN, np.float16)}),
+            "has no tensor model.layers.0",
+        ),
+    ],
+)
+def test_bad_weights_say_what_to_do(
+    tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    change(write(tmp_path, CONFIG, tensors()))
+    with pytest.raises(WeightsError, match=message) as raised:
+        load(tmp_path)
+    assert str(tmp_path) in str(raised.value) and "system2 train sft" in str(raised.value)
+
+
+@pytest.mark.slow
+def test_against_transformers(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Greedy text of 16 prompts, and logits, against fp32 transformers on the shipped sizes."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=2560, hidden_size=192, intermediate_size=576, num_hidden_layers=6,
+        num_attention_heads=3, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
+        rms_norm_eps=1e-5, tie_word_embeddings=True, initializer_range=0.1, eos_token_id=None,
+    )  # fmt: skip
+    transformers.LlamaForCausalLM(config).half().save_pretrained(tmp_path)
+    theirs = transformers.LlamaForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    prompts = torch.randint(3, 2560, (16, 20))
+    with torch.inference_mode():
+        mask = torch.ones_like(prompts)
+        text = theirs.generate(
+            prompts, attention_mask=mask, max_new_tokens=60, do_sample=False, pad_token_id=0
+        )
+        logits = theirs(text).logits.numpy()
+    weights = load(tmp_path)
+    decoder = Decoder(weights)
+    rows = [Row(tuple(prompt), 0, 60, 0.0) for prompt in prompts.tolist()]
+    found = asyncio.run(read(decoder, rows))
+    decoder.close()
+    same = [[token.id for token in found[i]] == text[i, 20:].tolist() for i in range(16)]
+    kernel = pytest.importorskip("system2.policies.local.kernel")
+    engine = kernel.Kernel(weights, 1 << 20)
+    mine = [engine.logits(batch(row.tolist()[:64], range(64))) for row in text]
+    gap = float(np.abs(np.stack(mine) - logits[:, :64]).max())
+    record_property("largest difference of a logit", gap)
+    record_property("same texts of 16", sum(same))
+    assert sum(same) >= 15 and gap < 0.05, (sum(same), gap)
