@@ -68,7 +68,12 @@ def theirs(folder: str, kind: str) -> Run:
         cpu, wall = time.process_time(), time.perf_counter()
         with torch.inference_mode():
             out = model.generate(
-                ids, attention_mask=mask, max_new_tokens=NEW, do_sample=True, top_k=0, pad_token_id=0
+                ids,
+                attention_mask=mask,
+                max_new_tokens=NEW,
+                do_sample=True,
+                top_k=0,
+                pad_token_id=0,
             )
         tokens = (out.shape[1] - longest) * len(texts)
         return tokens, time.process_time() - cpu, time.perf_counter() - wall

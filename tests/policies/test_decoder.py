@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -38,7 +38,10 @@ def tensors() -> dict[str, Any]:
     def random(*shape: int) -> Any:
         return (rng.standard_normal(shape) * 0.3).astype(np.float16)
 
-    made = {"model.embed_tokens.weight": random(VOCAB, HIDDEN), "model.norm.weight": 1 + random(HIDDEN)}
+    made = {
+        "model.embed_tokens.weight": random(VOCAB, HIDDEN),
+        "model.norm.weight": 1 + random(HIDDEN),
+    }
     for i in range(LAYERS):
         layer = f"model.layers.{i}."
         made |= {
@@ -104,7 +107,10 @@ def mixed(count: int, seed: int) -> list[Row]:
     stem = rng.integers(0, VOCAB, 70).tolist()
     return [
         Row(
-            prompt=(*stem[: rng.integers(0, 70)], *rng.integers(0, VOCAB, rng.integers(1, 9)).tolist()),
+            prompt=(
+                *stem[: rng.integers(0, 70)],
+                *rng.integers(0, VOCAB, rng.integers(1, 9)).tolist(),
+            ),
             seed=int(rng.integers(0, 2**63)) - 2**62,
             limit=int(rng.integers(1, 40)),
             temperature=float(rng.choice([0.0, 0.7, 1.0, 1.5])),
@@ -152,8 +158,12 @@ def reference(raw: dict[str, Any], ids: Sequence[int]) -> Any:
 @pytest.mark.parametrize("engine", ["kernel", "plain"])
 def test_greedy_is_the_textbook(start: Callable[..., Decoder], engine: str) -> None:
     raw, rng = tensors(), np.random.default_rng(1)
-    rows = [Row(tuple(rng.integers(0, VOCAB, n).tolist()), 0, 20, 0.0) for n in (1, 31, 32, 33, 64, 90)]
-    for row, tokens in zip(rows, asyncio.run(read(start(engine=engine), rows)).values(), strict=True):
+    rows = [
+        Row(tuple(rng.integers(0, VOCAB, n).tolist()), 0, 20, 0.0) for n in (1, 31, 32, 33, 64, 90)
+    ]
+    for row, tokens in zip(
+        rows, asyncio.run(read(start(engine=engine), rows)).values(), strict=True
+    ):
         logits = reference(raw, [*row.prompt, *(token.id for token in tokens)])
         for token, at in zip(tokens, logits[len(row.prompt) - 1 :], strict=False):
             assert at.max() - at[token.id] < 2e-2  # a near tie may fall either way in fp16
@@ -329,7 +339,10 @@ def test_blocks_evict_what_was_used_longest_ago() -> None:
     [
         (lambda at: (at / "config.json").unlink(), "config.json is missing; reinstall system2"),
         (lambda at: (at / "config.json").write_text("{"), "config.json cannot be read"),
-        (lambda at: (at / "config.json").write_text("{}"), "config.json does not give 'vocab_size'"),
+        (
+            lambda at: (at / "config.json").write_text("{}"),
+            "config.json does not give 'vocab_size'",
+        ),
         (lambda at: (at / "model.safetensors").unlink(), "model.safetensors is missing; reinstall"),
         (lambda at: (at / "model.safetensors").write_bytes(b""), "model.safetensors is damaged"),
         (
@@ -366,7 +379,7 @@ def test_bad_weights_say_what_to_do(
 
 
 @pytest.mark.slow
-def test_against_transformers(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_against_transformers(tmp_path: Path) -> None:
     """Greedy text of 16 prompts, and logits, against fp32 transformers on the shipped sizes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -386,15 +399,28 @@ def test_against_transformers(tmp_path: Path, record_property: Callable[[str, ob
         )
         logits = theirs(text).logits.numpy()
     weights = load(tmp_path)
-    decoder = Decoder(weights)
     rows = [Row(tuple(prompt), 0, 60, 0.0) for prompt in prompts.tolist()]
-    found = asyncio.run(read(decoder, rows))
-    decoder.close()
-    same = [[token.id for token in found[i]] == text[i, 20:].tolist() for i in range(16)]
+    expected = text[:, 20:].tolist()
+
+    def leave(engine: Literal["kernel", "plain"]) -> list[float]:
+        """How far apart, by `logits`, the two tokens are where a text first leaves transformers'."""
+        decoder = Decoder(weights, engine=engine)
+        found = asyncio.run(read(decoder, rows))
+        decoder.close()
+        apart: list[float] = []
+        for i, tokens in found.items():
+            steps = zip([token.id for token in tokens], expected[i], logits[i, 19:], strict=False)
+            gaps = (float(at[right] - at[mine]) for mine, right, at in steps if mine != right)
+            apart += list(gaps)[:1]
+        return apart
+
     kernel = pytest.importorskip("system2.policies.local.kernel")
     engine = kernel.Kernel(weights, 1 << 20)
     mine = [engine.logits(batch(row.tolist()[:64], range(64))) for row in text]
     gap = float(np.abs(np.stack(mine) - logits[:, :64]).max())
-    record_property("largest difference of a logit", gap)
-    record_property("same texts of 16", sum(same))
-    assert sum(same) >= 15 and gap < 0.05, (sum(same), gap)
+    fast, slow = leave("kernel"), leave("plain")
+    print(f"largest difference of a logit {gap:.4f}; texts that differ of 16: "
+          f"kernel {len(fast)} {fast}, plain {len(slow)} {slow}")  # fmt: skip
+    assert gap < 0.05 and not slow
+    # fp16 keys and values turn ties, of which random weights are full: about 2 texts of 16 here.
+    assert len(fast) <= 4 and all(tie < gap for tie in fast)

@@ -12,6 +12,7 @@ from tabletop import Child, play, writer
 
 from system2 import search
 from system2.core import Done, Expand, Node, Step, Tree
+from system2.search.mcts import descend
 
 small = st.integers(1, 4)
 seeds = st.integers(0, 10**6)
@@ -67,23 +68,34 @@ def test_beam_leaves_cut_steps_unless_nothing_else_is_left() -> None:
         return [([Step("end", 1, answer="a", final=True)], None)] * ask.n
 
     game = play(search.beam(1, 2), write, Random(0))
-    assert [n.step.text for n in game.tree.nodes if n.step] == ["broken", "whole", "end"]
+    assert [n.step.text for n in game.tree.nodes if n.step and n.children] == ["whole"]
     broken = play(search.beam(2, 2), writer(Random(0), cutting=1.0), Random(0))
     assert broken.why == "complete" and broken.calls == 3
 
 
 def test_beam_lets_an_unscored_step_stand_by_the_one_before() -> None:
-    scores = {"a": 0.9, "b": 0.5, "ax": None, "by": 0.6}
+    scores = {"a": 0.9, "b": 0.5, "ax": None, "au": 0.1, "by": 0.6, "bv": 0.55}
 
     def write(ask: Expand) -> list[Child]:
         line = "".join(step.text for step in ask.node.chain())
-        texts = {"": "ab", "a": "x", "b": "y"}.get(line, "z")
+        texts = {"": "ab", "a": "xu", "b": "yv"}.get(line, "z")
         return [([Step(t, 1, final=t == "z")], scores.get(line + t, 0.1)) for t in texts]
 
     game = play(search.beam(2, 2), write, Random(0))
-    assert {n.step.text for n in game.tree.nodes if n.step} == {"a", "b", "x", "y", "z"}
-    narrow = play(search.beam(1, 2), write, Random(0))
-    assert [n.step.text for n in narrow.tree.nodes if n.step] == ["a", "b", "x", "z"]
+    grown = {n.step.text for n in game.tree.nodes if n.step and n.children}
+    assert grown == {"a", "b", "x", "y"}
+
+
+def test_beam_asks_for_what_is_missing_where_steps_came_in_pairs() -> None:
+    pair = [Step("a", 1), Step("b", 1)]
+    replies: list[list[Child]] = [[(pair, 0.5), (pair[:1], 0.6)]]
+
+    def write(ask: Expand) -> list[Child]:
+        return replies.pop() if replies else [([Step("c", 1, final=True)], 0.1)] * ask.n
+
+    game = play(search.beam(2, 2), write, Random(0), ordered=True)
+    asked = [(a.node.depth, a.n) for a in game.asked if isinstance(a, Expand)]
+    assert asked == [(0, 2), (1, 1), (2, 2)]
 
 
 @settings(max_examples=80, deadline=None)
@@ -136,15 +148,23 @@ def test_mcts_credits_a_node_met_again() -> None:
 
 
 def test_mcts_leaves_the_mean_as_it_was_where_a_score_is_missing() -> None:
-    scores = iter([0.75, None])
+    scores = iter([0.75, 0.0, None])
 
     def write(ask: Expand) -> list[Child]:
         return [([Step(str(ask.node.tried), 1, final=True)], next(scores))]
 
-    root = play(search.mcts(2, 1), write, Random(0)).tree.root
-    assert root.total / root.visits == 0.75
+    root = play(search.mcts(3, 1), write, Random(0)).tree.root
+    assert (root.visits, root.total) == (3, 0.75 * 1.5)
     silent = play(search.mcts(2, 1), writer(Random(0), unscored=1.0), Random(0)).tree
     assert all(n.total == 0.5 * n.visits for n in silent.nodes)
+
+
+def test_mcts_walks_past_what_is_exhausted() -> None:
+    tree = Tree()
+    good, other = (tree.add(tree.root, Step(text, 1)) for text in "ab")
+    good.visits, good.total, good.exhausted = 9, 9.0, True
+    tree.root.tried = 2
+    assert descend(tree.root, 2, 1.0, Counter()) is other
 
 
 def test_mcts_steps_aside_for_a_node_that_always_fails() -> None:

@@ -108,10 +108,10 @@ def test_a_score_that_comes_late_counts(
 ) -> None:
     tree = Tree()
     by_score = search.weighted(score_of)
-    for text, answer, _, final in arrivals:
-        arrive(tree, text, answer, None, final)
+    for arrival in arrivals:
+        arrive(tree, *arrival)
     assert (search.best(tree) is None) == (by_score(tree) is None)
-    for node, score in zip(tree.nodes[1:], late, strict=False):
+    for node, score in zip([n for n in tree.nodes[1:] if n.score is None], late, strict=False):
         node.score = score
     sums: dict[str, float] = defaultdict(float)
     for node in tree.finals:

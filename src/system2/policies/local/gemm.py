@@ -4,6 +4,8 @@ Every sum runs in one fixed order whatever the tile, so that a row's result neve
 rows beside it, and is the same on every machine with fused multiply-add.
 """
 
+# numba and llvmlite have no types.
+# pyright: basic, reportCallIssue=false, reportPrivateImportUsage=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -76,7 +78,7 @@ def _tile(height: int, registers: int, add: bool) -> Any:
     half = ir.VectorType(_HALF, _WIDTH)
 
     @intrinsic
-    def tile(  # pyright: ignore
+    def tile(
         typing: Any, a: Any, at_a: Any, lda: Any, b: Any, at_b: Any, panel: Any,
         c: Any, at_c: Any, ldc: Any, depth: Any,
     ) -> Any:  # fmt: skip
@@ -152,8 +154,8 @@ def _product(add: bool) -> Callable[..., None]:
     flat = _tile(1, 4 * _BROAD, add)
     step, stride = _BROAD * _WIDTH, 4 * _BROAD * _WIDTH
 
-    @njit(nogil=True)  # pyright: ignore
-    def product(a, at_a, lda, m, w, at_w, panel, k, n, c, at_c, ldc):  # pyright: ignore
+    @njit(nogil=True)
+    def product(a, at_a, lda, m, w, at_w, panel, k, n, c, at_c, ldc):
         col = 0
         if m == 1:
             while col + stride <= n:
@@ -191,7 +193,7 @@ def _lanes(kind: str) -> Any:
     vector = ir.VectorType(_FLOAT, _LANES)
 
     @intrinsic
-    def fold(typing: Any, a: Any, at: Any, n: Any) -> Any:  # pyright: ignore
+    def fold(typing: Any, a: Any, at: Any, n: Any) -> Any:
         def join(builder: Any, x: Any, y: Any) -> Any:
             if kind == "max":
                 return builder.select(builder.fcmp_ordered(">", x, y), x, y)
@@ -230,7 +232,7 @@ total, squares, peak = _lanes("sum"), _lanes("squares"), _lanes("max")
 
 
 @intrinsic
-def narrow(typing: Any, a: Any, at: Any, value: Any) -> Any:  # pyright: ignore
+def narrow(typing: Any, a: Any, at: Any, value: Any) -> Any:
     """Store an fp32 number as fp16 at an offset of a uint16 array."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -243,7 +245,7 @@ def narrow(typing: Any, a: Any, at: Any, value: Any) -> Any:  # pyright: ignore
 
 
 @intrinsic
-def widen(typing: Any, a: Any, at: Any) -> Any:  # pyright: ignore
+def widen(typing: Any, a: Any, at: Any) -> Any:
     """The fp16 number at an offset of a uint16 array, as fp32."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -255,7 +257,7 @@ def widen(typing: Any, a: Any, at: Any) -> Any:  # pyright: ignore
 
 
 @intrinsic
-def as_float(typing: Any, bits: Any) -> Any:  # pyright: ignore
+def as_float(typing: Any, bits: Any) -> Any:
     """The fp32 number with the bits of an int32."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -265,7 +267,7 @@ def as_float(typing: Any, bits: Any) -> Any:  # pyright: ignore
 
 
 @intrinsic
-def fetch(typing: Any, a: Any, at: Any, n: Any) -> Any:  # pyright: ignore
+def fetch(typing: Any, a: Any, at: Any, n: Any) -> Any:
     """Ask for n numbers of a uint16 array ahead of their use, into the second-level cache."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -6,10 +6,11 @@ Runs where numba does not; the kernel must agree with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs]
 
 from system2.policies.local.sample import Drawn, Floats, Ints, draw
 from system2.policies.local.weights import PANEL, Weights, unpack
@@ -71,7 +72,7 @@ class Plain:
     def logits(self, batch: Batch) -> Floats:
         """Writes the rows' keys and values into their blocks; logits (drawing, vocab)."""
         # BLAS threads cost 6 times the speed of one when the cores are shared.
-        with self.threads.limit(limits=1, user_api="blas"):
+        with self.threads.limit(limits=1, user_api="blas"):  # pyright: ignore[reportUnknownMemberType]
             x = self._forward(batch)
             return self._norm(x[batch.ends], -1) @ self.output
 
@@ -94,10 +95,11 @@ class Plain:
                 mixed[start:stop] = self._attend(
                     query[start:stop], i, batch.tables[batch.slots[start]], at[start:stop]
                 )
-            x = x + mixed @ layer["out"]
+            x += mixed @ layer["out"]
             gate, up = np.split(self._norm(x, 2 * i + 1) @ layer["gate_up"], 2, axis=1)
             # Clipped: exp(-x) overflows below -88, where the gate is 0 anyway.
-            x = x + (gate / (1 + np.exp(-gate.clip(-80))) * up) @ layer["down"]
+            gate = gate / (1 + np.exp(-gate.clip(-80)))
+            x += _float(gate * up) @ layer["down"]
         return x
 
     def _attend(self, query: Floats, layer: int, table: Ints, at: Ints) -> Floats:
@@ -113,14 +115,19 @@ class Plain:
         scores = np.where(np.arange(length) <= at[:, None], scores, np.float32(-np.inf))
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = (scores / scores.sum(-1, keepdims=True)) @ value[:, None]
-        return mixed.transpose(2, 0, 1, 3).reshape(len(at), -1)
+        return _float(mixed.transpose(2, 0, 1, 3).reshape(len(at), -1))
 
     def _norm(self, x: Floats, which: int) -> Floats:
-        scale = 1 / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.sizes.eps))
-        return x * scale * self.weights.norms[which]
+        scale = np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.sizes.eps))
+        return _float(x / scale * self.weights.norms[which])
 
     def _rotate(self, x: Floats, at: Ints) -> Floats:
         """Rotary positions on (rows, heads, head), halves side by side (arXiv 2104.09864)."""
         a, b = np.split(x, 2, axis=-1)
         cos, sin = self.weights.cos[at][:, None], self.weights.sin[at][:, None]
         return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def _float(x: NDArray[Any]) -> Floats:
+    """fp32 already: numpy's types cannot follow a division."""
+    return x.astype(np.float32, copy=False)

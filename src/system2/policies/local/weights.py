@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType]
 
 PANEL = 32
 """Columns of a weight panel and positions of a KV block."""
@@ -93,7 +93,7 @@ def load(folder: Path | str) -> Weights:
             _fail(path, f"has no tensor {name}")
         if tensor.shape != shape:
             _fail(path, f"has {name} of shape {tensor.shape}, and config.json asks for {shape}")
-        if tensor.dtype not in (np.float16, np.float32):
+        if str(tensor.dtype) not in ("float16", "float32"):
             _fail(path, f"has {name} as {tensor.dtype}, not float16")
         with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
             half = tensor.astype(np.float16)

@@ -1,0 +1,295 @@
+"""A policy behind any OpenAI-compatible server, through the official SDK. Knows nothing about trees or budgets.
+
+`openai` is imported at the first call, in a thread: it takes seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from system2.core import Bill, CallFailed, Delta, Request, Usage
+from system2.policies.failures import Failures
+from system2.policies.prompts import Prefill, messages, prefills
+from system2.policies.row import Row
+from system2.policies.segment import MARK, By, Segmenter, written
+
+DROPPABLE = ("max_completion_tokens", "stream_options", "seed")
+"""Fields a server may refuse: the first is sent as max_tokens then, the others not at all."""
+
+
+@dataclass(slots=True)
+class Call:
+    """The calls to the server that one request takes: usually one. again: children to ask for anew."""
+
+    request: Request
+    again: deque[tuple[int, ...]]
+    usage: Usage = Usage()
+    estimated: bool = False
+
+
+class Chat:
+    """Writes through POST /v1/chat/completions.
+
+    key         sent to the server and nowhere else; None: the server needs none
+    by          how thoughts are cut into steps
+    prefill     how a begun chain is continued: "prompt" quotes it, on any server; "plain-assistant"
+                where the server goes on with a last assistant message; "continue_final_message" for
+                vLLM and SGLang
+    can_n       several continuations in one call; None: found out when one is asked for
+    tells_stop  the server names the stop string it met (`stop_reason` of vLLM, `matched_stop` of
+                SGLang): steps then end by `stop`, and their bills are exact. None: as vLLM and SGLang
+    opens       the chat template itself writes `<think>` before the model does
+    efforts     the server takes `reasoning_effort`
+    timeout     seconds without a sign of life
+    extra       further fields of the body
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str = "https://api.openai.com/v1",
+        key: str | None = None,
+        by: By = "paragraph",
+        prefill: Prefill = "prompt",
+        can_n: bool | None = None,
+        tells_stop: bool | None = None,
+        opens: bool = False,
+        logprobs: bool = False,
+        efforts: bool = False,
+        temperature: float | None = None,
+        timeout: float = 120.0,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model, self.base_url, self.by, self.prefill = model, base_url, by, prefill
+        self.logprobs, self.efforts, self.opens = logprobs, efforts, opens
+        self.temperature, self.timeout, self.extra = temperature, timeout, dict(extra or {})
+        self._key, self._many = key, can_n
+        vllm = prefill == "continue_final_message"
+        self._stops = vllm if tells_stop is None else tells_stop
+        self._refused: frozenset[str] = frozenset()
+        self._failures = Failures(model, base_url, key, timeout)
+        self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
+        self._share: float | None = None  # prompt tokens of the last bill in its bound
+        self._clients: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # one an event loop
+
+    def __repr__(self) -> str:
+        return f"Chat({self.model!r}, base_url={self._failures.host!r})"
+
+    @property
+    def can(self) -> frozenset[str]:
+        """ "n" only once it is known; a begun chain can be continued by any server, if quoted."""
+        offers = {"continue": True, "n": self._many is True, "logprobs": self.logprobs}
+        return frozenset(name for name, offered in offers.items() if offered)
+
+    def prompt_bound(self, request: Request) -> int:
+        """UTF-8 bytes, 16 a message and 256, stretched when a bill has shown it to be too low."""
+        calls = request.n if self._many is False else 1
+        return int(self._bound(request) * self._stretch) * calls
+
+    def _bound(self, request: Request) -> int:
+        sent = messages(request, by=self.by, prefill=self.prefill)
+        return 256 + sum(16 + len(m["content"].encode("utf-8", "replace")) for m in sent)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
+        """One bill at the end: the server's usage, or an estimate where it gave none."""
+        if request.style.at is not None:
+            raise CallFailed("a chat server cannot fork a step inside (style.at)", retry=False)
+        everyone = tuple(range(request.n))
+        apart = request.n > 1 and self._many is False
+        call = Call(request, deque([(c,) for c in everyone] if apart else [everyone]))
+        while call.again:
+            async with aclosing(self._once(call, call.again.popleft())) as pieces:
+                async for delta in pieces:
+                    yield delta
+        yield Bill(call.usage, call.estimated)
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop."""
+        if client := self._clients.pop(asyncio.get_running_loop(), None):
+            await client.close()
+
+    # ---------------------------------------------------------------- one call to the server
+
+    async def _once(self, call: Call, children: tuple[int, ...]) -> AsyncGenerator[Delta]:
+        request = call.request
+        stream = await self._open(call, children)
+        if stream is None:
+            return
+        rows = [self._row(request, child) for child in children]
+        counts: Any = None
+        failure: CallFailed | None = None
+        sdk = importlib.import_module("openai")
+        try:
+            async with stream:
+                if prefills(request, self.prefill) and request.style.prefix:
+                    for row in rows:
+                        for delta in row.write(request.style.prefix):
+                            yield delta
+                async for chunk in stream:
+                    counts = getattr(chunk, "usage", None) or counts
+                    for choice in chunk.choices or ():
+                        if choice.index < len(rows):
+                            for delta in rows[choice.index].take(choice):
+                                yield delta
+                    if all(row.ended for row in rows) and any(row.over for row in rows):
+                        break  # the step is whole, and the server would write on
+        except (sdk.OpenAIError, ValueError) as error:
+            failure = self._failures.of(error, begun=True)
+        if failure:
+            raise failure
+        self._missing(call, rows)
+        self._book(call, rows, counts)
+
+    def _missing(self, call: Call, rows: list[Row]) -> None:
+        """Children the server was silent about, and steps that a stop string ended at once."""
+        if any(row.blank for row in rows):  # its template strips the blanks a prefill ends with
+            self._stops = False
+        silent = [row for row in rows if not row.ended and not row.tokens]
+        if len(rows) > 1:
+            self._many = self._many or not silent
+            if silent and not self._many and len(silent) < len(rows):
+                call.again.extend((row.child,) for row in silent)
+                silent = []
+        call.again.extend((row.child,) for row in rows if row.blank)
+        if silent or any(not row.ended and row.tokens for row in rows):
+            raise self._failures.short()
+
+    def _book(self, call: Call, rows: list[Row], counts: Any) -> None:
+        """Add to the bill what this call to the server cost."""
+        bound = self._bound(call.request)
+        shown = sum(row.shown for row in rows)
+        counted = sum(row.tokens for row in rows)
+        early = not all(row.finished for row in rows)
+        if counts is not None and not early:
+            prompt, whole = counts.prompt_tokens or 0, counts.completion_tokens or 0
+            self._stretch = max(self._stretch, prompt / bound)
+            self._share = prompt / bound
+        else:
+            prompt = getattr(counts, "prompt_tokens", None) or self._guess(bound)
+            whole = max(counted, getattr(counts, "completion_tokens", None) or 0)
+            call.estimated = True
+        details = getattr(counts, "prompt_tokens_details", None)
+        cached = min(prompt, getattr(details, "cached_tokens", None) or 0)
+        reasoning = _reasoning(counts)
+        if not reasoning or reasoning > whole:
+            reasoning = whole - round(whole * shown / counted) if counted else whole
+        call.usage += Usage(prompt, cached, reasoning, whole - reasoning, calls=1)
+
+    def _guess(self, bound: int) -> int:
+        return bound if self._share is None else min(bound, int(bound * self._share) + 1)
+
+    def _row(self, request: Request, child: int) -> Row:
+        reply = request.until == "reply"
+        stops = self._step_stops(request) + request.style.stop if request.until == "step" else ()
+        before = "" if reply else written(request.chain, self.by)
+        segmenter = Segmenter(self.by, reply=reply and not self.opens)
+        told = self._stops or not request.style.stop
+        return Row(child, request.until, segmenter, before, stops, told=told)
+
+    # ---------------------------------------------------------------- the request on the wire
+
+    async def _open(self, call: Call, children: tuple[int, ...]) -> Any:
+        """The stream of a call; None where the server turned out to take one child at a time."""
+        client = await self._client()
+        sdk = importlib.import_module("openai")
+        body = self._body(call.request, children)
+        dropped = self._refused
+        first: Exception | None = None
+        while True:
+            try:
+                stream = await client.chat.completions.create(**_without(body, dropped))
+                self._refused = dropped  # only now: a server may name a field it takes
+                return stream
+            except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
+                first = first or error
+                name = _named(error)
+                if name == "n" and len(children) > 1:
+                    self._many = False
+                    call.again.extend((child,) for child in children)
+                    return None
+                if name not in DROPPABLE or name in dropped:
+                    break
+                dropped |= {name}
+            except (sdk.OpenAIError, ValueError) as error:
+                first = error
+                break
+        raise self._failures.of(first)
+
+    def _body(self, request: Request, children: tuple[int, ...]) -> dict[str, Any]:
+        style, extra = request.style, dict(self.extra)
+        stops = [*style.stop, *(self._step_stops(request))]
+        heat = self.temperature if style.temperature is None else style.temperature
+        options: dict[str, Any] = {
+            "stop": stops or None,
+            "temperature": heat,
+            "n": len(children) if len(children) > 1 else None,
+            "logprobs": True if self.logprobs else None,
+            "reasoning_effort": request.problem.effort if self.efforts else None,
+            # Gateways in between read numbers as 53 bits, some servers as 32.
+            "seed": request.seeds[children[0]] % 2**31 if request.seeds else None,
+        }
+        if self.prefill == "continue_final_message" and prefills(request, self.prefill):
+            extra |= {"continue_final_message": True, "add_generation_prompt": False}
+        return {
+            "model": self.model,
+            "messages": messages(request, by=self.by, prefill=self.prefill),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_completion_tokens": 1 if request.until == "token" else request.max_tokens,
+            **{name: value for name, value in options.items() if value is not None},
+            **({"extra_body": extra} if extra else {}),
+        }
+
+    def _step_stops(self, request: Request) -> tuple[str, ...]:
+        """Strings that end a step on the server already, where it says which of them did."""
+        if not self._stops or request.until != "step":
+            return ()
+        return {"paragraph": ("\n\n",), "marker": (MARK,), "sentence": ()}[self.by]
+
+    async def _client(self) -> Any:
+        loop = asyncio.get_running_loop()
+        if (client := self._clients.get(loop)) is None:
+            sdk = await asyncio.to_thread(importlib.import_module, "openai")
+            if (client := self._clients.get(loop)) is None:  # another call may have been faster
+                client = self._clients[loop] = sdk.AsyncOpenAI(
+                    api_key=self._key or "none",
+                    base_url=self.base_url,
+                    timeout=self.timeout,
+                    max_retries=0,
+                )
+        return client
+
+
+def _without(body: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
+    """The body as this server takes it."""
+    out = {name: value for name, value in body.items() if name not in dropped}
+    if "max_completion_tokens" in dropped:
+        out["max_tokens"] = body["max_completion_tokens"]
+    return out
+
+
+def _named(error: Any) -> str | None:
+    """The field that a server refuses, if it is one we can do without."""
+    if error.param in (*DROPPABLE, "n"):
+        return error.param
+    text = str(error.message)
+    for name in DROPPABLE:
+        if re.search(rf"\b{name}\b", text):
+            return name
+    return "n" if re.search(r"""['"`]n['"`]|\bn\s*(?:>|=|must|should)""", text) else None
+
+
+def _reasoning(counts: Any) -> int:
+    """Reasoning tokens where the server tells them: SGLang does so beside the details."""
+    details = getattr(counts, "completion_tokens_details", None)
+    told = getattr(details, "reasoning_tokens", None) or getattr(counts, "reasoning_tokens", None)
+    return told if isinstance(told, int) else 0

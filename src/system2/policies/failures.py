@@ -1,0 +1,114 @@
+"""What went wrong on the way to a chat server, in sentences that say what to do. Never shows the key."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from system2.core import CallFailed
+
+_LOST = frozenset({408, 502, 504, 520, 522, 524})
+"""Answers of gateways that stopped waiting: the server behind them may have gone on writing."""
+
+
+class Failures:
+    """Turns the SDK's exceptions into CallFailed, for one server and model."""
+
+    def __init__(self, model: str, base_url: str, key: str | None, timeout: float) -> None:
+        parts = urlsplit(base_url)
+        port = f":{parts.port}" if parts.port else ""
+        self.host = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"  # without user and password
+        self.model, self.timeout, self._key = model, timeout, key
+
+    def short(self) -> CallFailed:
+        """The stream ended, but no reason to finish had come."""
+        text = f"the reply from {self.host} ended before it was finished"
+        return CallFailed(text, retry=True, unseen=True)
+
+    def of(self, error: Exception | None, *, begun: bool = False) -> CallFailed:
+        """begun: the stream was open already, so that tokens may be lost."""
+        if (status := getattr(error, "status_code", None)) is not None:
+            return self._refused(error, status)
+        name = type(error).__name__
+        cause = type(getattr(error, "__cause__", None)).__name__
+        if name == "APITimeoutError" and cause != "ConnectTimeout":
+            text = f"no sign of life from {self.host} for {self.timeout:g} seconds"
+            return CallFailed(text, retry=True, unseen=True)
+        if name in ("APITimeoutError", "APIConnectionError"):
+            if cause in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol") and not begun:
+                text = f"no server answers at {self.host}; is it running, and is the base URL right?"
+                return CallFailed(text, retry=cause != "UnsupportedProtocol")
+            text = f"the connection to {self.host} broke while it was answering"
+            return CallFailed(text, retry=True, unseen=True)
+        if isinstance(error, ValueError):
+            text = f"{self.host} sent what is not the chat completions format; is the base URL right?"
+            return CallFailed(text, retry=begun, unseen=True)
+        said = self._said(error)
+        return CallFailed(f"{self.host} broke off its reply{said}", retry=True, unseen=True)
+
+    def _refused(self, error: Any, status: int) -> CallFailed:
+        """The server answered with an error."""
+        headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+        code, said = str(getattr(error, "code", "") or ""), self._said(error)
+        if status == 401:
+            given = "the key it was given" if self._key else "a call without a key"
+            text = f"{self.host} refused {given} (401): set OPENAI_API_KEY or use --key-file"
+            return CallFailed(text, retry=False)
+        if status == 404 and ("model" in code or "model" in said.lower()):
+            text = f"{self.host} has no model {self.model!r} (404); name one of those it lists at /models"
+            return CallFailed(text, retry=False)
+        if status == 404:
+            text = f"nothing at {self.host}/chat/completions (404); does the base URL end in /v1?{said}"
+            return CallFailed(text, retry=False)
+        if code == "insufficient_quota":
+            text = f"the account at {self.host} has no money left (429 insufficient_quota)"
+            return CallFailed(text, retry=False)
+        if status == 429:
+            text = f"{self.host} asks to send fewer calls (429){said}"
+            return CallFailed(text, retry=_may(headers, True), after=_after(headers))
+        if status >= 500 or status in (408, 409, 425):
+            text = f"{self.host} failed to answer ({status}){said}"
+            again, lost = _may(headers, True), status in _LOST
+            return CallFailed(text, retry=again, after=_after(headers), unseen=lost)
+        return CallFailed(
+            f"{self.host} did not accept the call for {self.model!r} ({status}){said}",
+            retry=_may(headers, False),
+        )
+
+    def _said(self, error: Any) -> str:
+        """The server's own words, in one line, without the key."""
+        body = getattr(error, "body", None)
+        text: Any = body.get("message") if isinstance(body, dict) else None  # pyright: ignore
+        text = " ".join(str(text or getattr(error, "message", "")).split())
+        if self._key:
+            text = text.replace(self._key, "***")
+        return f": {text[:300]}" if text else ""
+
+
+def _may(headers: Any, otherwise: bool) -> bool:
+    """May the call be tried again? What the server says goes first."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", ""), otherwise)
+
+
+def _after(headers: Any) -> float | None:
+    """Seconds the server asks to wait: a number, or a date."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        then = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    date = headers.get("date")  # the server's own clock, where it tells: ours may be wrong
+    try:
+        now = email.utils.parsedate_to_datetime(date).timestamp() if date else time.time()
+    except ValueError:
+        now = time.time()
+    return max(0.0, then.timestamp() - now)

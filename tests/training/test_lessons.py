@@ -1,0 +1,62 @@
+"""Lessons have the frame of docs/traces.md; batches keep every lesson whole."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from system2.policies.local import HOME, Tokenizer
+from system2.tasks import TASKS
+from system2.training.lessons import WEIGHTS, lesson, solved
+
+TOKENIZER = Tokenizer.load(HOME / "tokenizer.json")
+
+
+def test_every_task_is_taught():
+    assert set(WEIGHTS) == set(TASKS)
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+@pytest.mark.parametrize("effort", ["none", "low", "high"])
+def test_frame(name, effort):
+    special = TOKENIZER.special
+    for seed in range(20):
+        one = solved(TOKENIZER, Random(seed), TASKS[name], "en", effort)
+        at = one.ids.index(special[f"<{effort}>"])
+        assert one.ids[0] == special["<bos>"]
+        assert not any(one.learnt[: at + 1]) and all(one.learnt[at + 2 :])
+        assert one.learnt[at + 1] == (effort == "none")
+        assert (special["<think>"] in one.ids) == (effort != "none")
+        if special["<eos>"] not in one.ids:  # a search cut for length ends nowhere
+            assert name in ("countdown", "game24") and effort == "high"
+            assert special["</think>"] not in one.ids
+
+
+def test_the_mixture_depends_on_the_seed_only():
+    twice = [[lesson(TOKENIZER, Random(f"a {n}"), 0.5).ids for n in range(50)] for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+def test_facts_come_first():
+    def share(progress: float) -> float:
+        rng = Random(5)
+        tasks = Counter(lesson(TOKENIZER, rng, progress).task for _ in range(400))
+        return tasks["facts"] / 400
+
+    assert share(0.1) > 0.6 > 0.25 > share(0.5)
+
+
+def test_a_batch_keeps_lessons_whole():
+    torch = pytest.importorskip("torch")
+    from system2.training import batch
+
+    data, packed = batch.draw(TOKENIZER, Random(1), 4, 576, 0.5)
+    assert data.ids.shape == data.learnt.shape == data.segments.shape == (4, 576)
+    for row, lessons in enumerate(packed):
+        for number, one in enumerate(lessons, 1):
+            own = data.segments[row] == number
+            assert data.ids[row][own].tolist() == one.ids
+            assert data.learnt[row][own].tolist() == one.learnt
+    assert (data.segments > 0).float().mean() > 0.85
+    assert not data.learnt[data.segments == 0].any()
+    assert torch.equal(data.ids[data.segments == 0], torch.zeros_like(data.ids[data.segments == 0]))

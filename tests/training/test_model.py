@@ -1,0 +1,54 @@
+"""The torch model, its export, and transformers agree; packing changes nothing."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from system2.policies.local import HOME, Tokenizer  # noqa: E402
+from system2.training.model import Config, Llama  # noqa: E402
+
+QUESTIONS = ["what is 347 * 86?", "9.11和9.8谁大?", "use 13, 8, 5 to make 57", "hello"]
+
+
+@pytest.fixture(scope="module")
+def ours():
+    weights = load_file(HOME / "model.safetensors")
+    tokenizer = Tokenizer.load(HOME / "tokenizer.json")
+    model = Llama(Config(vocab_size=tokenizer.size))
+    model.load_state_dict({n.removeprefix("model."): w.float() for n, w in weights.items()})
+    return model.eval(), tokenizer
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return transformers.LlamaForCausalLM.from_pretrained(HOME, dtype=torch.float32).eval()
+
+
+@torch.no_grad()
+def test_same_logits_as_transformers(ours, theirs):
+    model, tokenizer = ours
+    for question in QUESTIONS:
+        ids = torch.tensor([[1, *tokenizer.encode(question), tokenizer.special["<low>"]]])
+        mine = model(ids, torch.ones_like(ids)) @ model.embed_tokens.weight.T
+        assert (mine - theirs(ids).logits).abs().max() <= 1e-4
+
+
+@torch.no_grad()
+def test_a_packed_lesson_sees_only_itself(ours):
+    model, tokenizer = ours
+    first, second = (tokenizer.encode(q) for q in QUESTIONS[:2])
+    alone = model(torch.tensor([second]), torch.ones(1, len(second)))
+    row = torch.tensor([first + second])
+    segments = torch.tensor([[1] * len(first) + [2] * len(second)])
+    packed = model(row, segments)[:, len(first) :]
+    assert (alone - packed).abs().max() <= 1e-3
+
+
+def test_the_tokenizer_loads_in_transformers():
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(HOME / "tokenizer.json"))
+    ours = Tokenizer.load(HOME / "tokenizer.json")
+    for question in QUESTIONS:
+        assert tokenizer(question, add_special_tokens=False)["input_ids"] == ours.encode(question)
