@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,9 +65,9 @@ class Done:
 Plan = Generator[list[Ask], list[Done], None]
 
 
-def local(node: Node, step: Step) -> str:
-    """The default key: two steps below the same parent are one if they read the same."""
-    return step.text
+def local(node: Node, step: Step) -> Hashable:
+    """The default key: two steps below the same parent are one if they say the same, and end alike."""
+    return step.text, step.kind, step.final, step.answer
 
 
 def apart(node: Node, step: Step) -> None:
