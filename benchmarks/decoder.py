@@ -162,7 +162,8 @@ def main() -> None:
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        return serve(given.serve, given.weights)
+        serve(given.serve, given.weights)
+        return
     with tempfile.TemporaryDirectory() as folder:
         if given.weights is None:
             random_weights(folder)

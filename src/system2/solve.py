@@ -6,10 +6,12 @@ Knows no gold answers: the only verifier it builds sees nothing but the question
 from __future__ import annotations
 
 import asyncio
-import threading
+import re
+import unicodedata
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -34,6 +36,8 @@ from system2.store import Trace, new_run
 from system2.verifiers import Expressions
 
 LONGEST = 100_000  # characters of a question
+MOST = 100_000  # lines of thought
+PASSWORD = re.compile(r"//[^/@]*@")  # in a server's address: no trace shows it
 
 
 class Options(TypedDict, total=False):
@@ -71,10 +75,10 @@ class Options(TypedDict, total=False):
 class Result:
     """What thinking brought.
 
-    why     why it ended: complete, enough, budget, time, failed, stuck, stopped, trace, …
+    why     why it ended: complete, enough, budget, time, failed, stuck, interrupted, …
     chains  every finished line of thought, in the order they arrived; chosen: the one that answers
     usage   of the policy; cost in dollars, None where the price is unknown
-    faults  what went wrong outside the search, in sentences
+    faults  what went wrong outside the search, in sentences: a trace that could not be written
     """
 
     answer: str | None
@@ -94,13 +98,21 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
     """An engine for this question, not yet running. Raises ValueError in a sentence on bad input."""
     row = effort(options.get("effort", DEFAULT))
     check(question)
-    policy = options.get("policy") or policy_of(options)
-    remote = bool(options.get("model", "").startswith(("http://", "https://")))
-    budget = budget_of(options, row.tokens, remote)
+    samples = options.get("samples")
+    if samples is not None and not 1 <= samples <= MOST:
+        raise ValueError(f"samples must be from 1 to {MOST:,}, {samples} was given")
+    remote = is_url(options.get("model", ""))
     local = "policy" not in options and not remote
-    price = options.get("price") or (FREE if local else None)
-    if (samples := options.get("samples")) is not None and samples < 1:
-        raise ValueError(f"samples must be at least 1, {samples} was given")
+    unread = [name for name in ("model_name", "system") if name in options]
+    if local and unread:
+        raise ValueError(
+            f"{' and '.join(unread)}: only a server's model reads this; give its address as model, "
+            "such as http://localhost:8000/v1"
+        )
+    meter = Meter(
+        budget_of(options, row.tokens, remote), options.get("price", FREE if local else None)
+    )
+    policy = options.get("policy") or policy_of(options)
     problem = Problem.of(
         question,
         system=options.get("system"),
@@ -111,14 +123,16 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         problem,
         options.get("strategy") or strategy_of(row, samples),
         policy,
-        Meter(budget, price),
+        meter,
         verifier=options.get("verifier", Expressions()),
         seed=options.get("seed"),
         run=new_run(),
-        settings={name: str(options[name]) for name in names if name in options},
+        settings={
+            name: PASSWORD.sub("//", str(value)) for name, value in options.items() if name in names
+        },
     )
     if options.get("trace", True):
-        engine.watchers.append(Trace(engine.name))
+        engine.watchers.append(trace(engine.name))
     return engine
 
 
@@ -130,45 +144,91 @@ def check(question: str) -> None:
         raise ValueError(
             f"the question has {len(question):,} characters; at most {LONGEST:,} are read: shorten it"
         )
-    if bad := sorted({c for c in question if ord(c) < 32 and c not in "\n\r\t"}):
+    odd = {c for c in question if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\r\t"}
+    if any("\ud800" <= c <= "\udfff" for c in odd):
+        raise ValueError("the question is not UTF-8 text; convert it, for example with iconv")
+    if odd:
         raise ValueError(
-            f"the question contains control characters ({', '.join(map(ascii, bad[:5]))}); remove them"
+            f"the question contains control characters ({', '.join(map(ascii, sorted(odd)[:5]))}); "
+            "remove them"
         )
 
 
 def budget_of(options: Options, tokens: int, remote: bool) -> Budget:
     """The budget: what was given, else what the effort sets. Raises ValueError."""
-    given = options.get("tokens", tokens)
-    dollars = options.get("dollars")
+    limit = options.get("tokens", tokens)
+    for name, given, least in (
+        ("tokens", limit, 1),
+        ("seconds", options.get("seconds", 0), 0),
+        ("at_once", options.get("at_once", 1), 1),
+        ("per_call", options.get("per_call", 1), 1),
+    ):
+        if not given >= least:
+            raise ValueError(f"{name} must be at least {least}, {given} was given")
     budget = Budget(
-        tokens=given,
-        dollars=None if dollars is None else Decimal(str(dollars)),
+        tokens=limit,
+        dollars=None if "dollars" not in options else amount(options["dollars"], "dollars"),
         seconds=options.get("seconds"),
         calls=options.get("at_once", 64 if remote else None),
         per_call=options.get("per_call", 4096 if remote else 640),
     )
-    return replace(budget, per_call=min(budget.per_call, given))
+    return replace(budget, per_call=min(budget.per_call, limit))
+
+
+def amount(given: Decimal | float | str, name: str) -> Decimal:
+    """A finite number of dollars that is not negative. Raises ValueError."""
+    try:
+        value = Decimal(str(given))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"{name}: expected an amount of at least 0, {str(given)!r} was given")
+    return value
+
+
+def is_url(model: str) -> bool:
+    """Does this name a server?"""
+    return model.lower().startswith(("http://", "https://"))
 
 
 def policy_of(options: Options) -> Policy:
     """The embedded model, or the server that `model` names. Raises ValueError, WeightsError."""
-    from system2.policies.local import HOME, LocalPolicy
-
     row = effort(options.get("effort", DEFAULT))
     model = options.get("model")
     many = (options.get("samples") or row.samples) > 1
     heat = row.temperature if row.temperature or not many else 0.7
-    if model is None:
-        return LocalPolicy(HOME, temperature=heat if many else 0.0)
-    if not model.startswith(("http://", "https://")):
-        return LocalPolicy(Path(model), temperature=heat if many else 0.0)
-    if "model_name" not in options:
-        raise ValueError(f"the server {model} needs --model-name, the name it knows the model by")
-    from system2.policies.chat import ChatPolicy
+    if model is not None and is_url(model):
+        if "model_name" not in options:
+            raise ValueError(
+                f"the server {model} needs model_name (--model-name), the name it knows the model by"
+            )
+        from system2.policies.chat import Chat
 
-    return ChatPolicy(
-        model, options["model_name"], key=options.get("key"), temperature=heat if many else None
-    )
+        return Chat(
+            options["model_name"],
+            base_url=model,
+            key=options.get("key"),
+            temperature=heat if many else None,
+        )
+    from system2.policies.local import HOME, LocalPolicy
+
+    if model is not None and not (model and Path(model).is_dir()):
+        raise ValueError(
+            f"model {model!r} is neither a server's address, such as http://localhost:8000/v1, "
+            "nor a folder of weights"
+        )
+    return LocalPolicy(HOME if model is None else Path(model), temperature=heat if many else 0.0)
+
+
+def trace(run: str) -> Trace:
+    """The trace of a run, on disk. Raises OSError in a sentence: nothing has been spent yet."""
+    try:
+        return Trace(run)
+    except OSError as error:
+        raise OSError(
+            f"the trace cannot be written ({error.strerror}: {error.filename}); make room or give "
+            "another folder as $XDG_DATA_HOME, or keep none: --no-trace"
+        ) from error
 
 
 def think(question: str, **options: Unpack[Options]) -> Result:
@@ -178,11 +238,8 @@ def think(question: str, **options: Unpack[Options]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return result(engine, asyncio.run(engine.run()))
-    ended: list[Finished] = []
-    thread = threading.Thread(target=lambda: ended.append(asyncio.run(engine.run())))
-    thread.start()
-    thread.join()
-    return result(engine, ended[0])
+    with ThreadPoolExecutor(1) as thread:
+        return result(engine, thread.submit(lambda: asyncio.run(engine.run())).result())
 
 
 async def stream(question: str, **options: Unpack[Options]) -> AsyncGenerator[Event]:
@@ -203,6 +260,7 @@ async def stream(question: str, **options: Unpack[Options]) -> AsyncGenerator[Ev
 def result(engine: Engine, end: Finished) -> Result:
     """What a finished engine brought."""
     tree = engine.tree
+    lost = [w.fault for w in engine.watchers if isinstance(w, Trace) and w.fault]
     return Result(
         answer=end.answer,
         why=end.why,
@@ -214,5 +272,5 @@ def result(engine: Engine, end: Finished) -> Result:
         chains=[node.chain() for node in tree.finals],
         chosen=tree.nodes[end.node].chain() if end.node is not None else [],
         tree=tree,
-        faults=[str(fault) for fault in engine.faults],
+        faults=[str(fault) for fault in (*engine.faults, *lost)],
     )

@@ -8,7 +8,8 @@ import time
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from contextlib import suppress
+from dataclasses import MISSING, Field, fields, is_dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -33,26 +34,33 @@ def new_run() -> str:
 
 
 class Trace:
-    """Writes a run's events as they happen; a watcher. Raises OSError when the disk will not take them.
+    """Writes a run's events as they happen; a watcher. Raises OSError where it cannot begin.
 
     A line is whole or was never finished: what was written before a crash or a full disk stays
-    readable. `Handed` and the last event are given to the system before the call returns.
+    readable. `Handed` and the last event are given to the system before the call returns. A disk
+    that fills up later is no reason to lose an answer: the trace ends there, and `fault` says why.
     """
 
     def __init__(self, run: str, place: Path | None = None) -> None:
         place = place or folder()
         place.mkdir(parents=True, exist_ok=True)
         self.path = place / f"{run}.jsonl"
+        self.fault: OSError | None = None
         self._file = self.path.open("x", encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Piece):
+        if isinstance(event, Piece) or self.fault:
             return
-        self._file.write(encode(event) + "\n")
-        if isinstance(event, Started | Handed | Finished):
-            self._file.flush()
-        if isinstance(event, Finished):
-            self._file.close()
+        try:
+            self._file.write(encode(event) + "\n")
+            if isinstance(event, Started | Handed | Finished):
+                self._file.flush()
+            if isinstance(event, Finished):
+                self._file.close()
+        except OSError as error:
+            self.fault = error
+            with suppress(OSError):  # it would write once more what it could not
+                self._file.close()
 
 
 def read(path: Path) -> Iterator[Event]:
@@ -60,16 +68,17 @@ def read(path: Path) -> Iterator[Event]:
 
     Raises ValueError, naming the line, where a line cannot be understood.
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
-                yield decode(line)
-            except (KeyError, TypeError, ValueError) as error:
+                event = decode(line.decode())
+            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not an event of a trace ({error})"
                 ) from error
+            yield event
 
 
 def encode(event: Event) -> str:
@@ -77,16 +86,21 @@ def encode(event: Event) -> str:
     body = {"event": type(event).__name__}
     if isinstance(event, Started):
         body["version"] = str(VERSION)
-    return json.dumps(body | _plain(event), ensure_ascii=False, separators=(",", ":"))
+    line = json.dumps(body | _plain(event), ensure_ascii=False, separators=(",", ":"))
+    if line.isascii() or not any("\ud800" <= c <= "\udfff" for c in line):
+        return line
+    return json.dumps(json.loads(line), separators=(",", ":"))  # half a character: no UTF-8 has it
 
 
 def decode(line: str) -> Event:
-    """The event of a line. Raises KeyError, TypeError or ValueError."""
+    """The event of a line. Raises ValueError, or what a value of the wrong type brings about."""
     body = json.loads(line)
     version = body.pop("version", None)
     if version is not None and version != str(VERSION):
         raise ValueError(f"trace format {version}; this system2 reads {VERSION}")
-    return _value(KINDS[body.pop("event")], body)
+    if (kind := body.pop("event", None)) not in KINDS:
+        raise ValueError(f"unknown event {kind!r}")
+    return _value(KINDS[kind], body)
 
 
 def _plain(value: Any) -> Any:
@@ -95,17 +109,22 @@ def _plain(value: Any) -> Any:
         return {
             field.name: _plain(entry)
             for field in fields(value)
-            if (entry := getattr(value, field.name)) not in (None, (), "", False)
-            or entry == 0
-            and entry is not False
+            if not _left_out(field, entry := getattr(value, field.name))
         }
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
+        return [_plain(entry) for entry in typing.cast(list[Any], value)]
     if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
+        entries = typing.cast(dict[str, Any], value)
+        return {name: _plain(entry) for name, entry in entries.items()}
     if isinstance(value, Decimal):
         return str(value)
     return value
+
+
+def _left_out(field: Field[Any], entry: Any) -> bool:
+    """Is it empty, and would reading bring the same back?"""
+    empty = entry is None or entry is False or entry == () or entry == ""
+    return empty and (field.default is MISSING or field.default == entry)
 
 
 @cache
@@ -137,9 +156,10 @@ def _value(kind: Any, value: Any) -> Any:
 
 
 def _empty(kind: Any) -> Any:
-    """The empty value of a type: None, (), "" or False."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+    """The empty value of a type: None, (), "" or False. Raises TypeError where it has none."""
+    origin = typing.get_origin(kind) or kind
+    if origin in (typing.Union, types.UnionType):
         return None
-    if typing.get_origin(kind) is tuple:
-        return ()
-    return {str: "", bool: False, dict: {}}.get(typing.get_origin(kind) or kind, None)
+    if origin not in (tuple, str, bool):
+        raise TypeError(f"a value of type {kind} is missing")
+    return typing.cast(type[Any], origin)()

@@ -15,7 +15,28 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
-WORDS = " so| then| we| take| x|=3|.14| and| not|因此|我们|得到|，|七| π²|≈|9|.87| — 😀| ok".split("|")
+WORDS = [
+    " so",
+    " then",
+    " we",
+    " take",
+    " x",
+    "=3",
+    ".14",
+    " and",
+    " not",
+    "因此",
+    "我们",
+    "得到",
+    "，",
+    "七",
+    " π²",
+    "≈",
+    "9",
+    ".87",
+    " — 😀",
+    " ok",
+]
 
 
 @dataclass
@@ -312,9 +333,7 @@ class Server:
             tokens, finish, met = tokens[:limit], "length", None
         return Choice(tokens, finish, met)
 
-    def _clipped(
-        self, tokens: list[tuple[str, str, str]], left: int
-    ) -> list[tuple[str, str, str]]:
+    def _clipped(self, tokens: list[tuple[str, str, str]], left: int) -> list[tuple[str, str, str]]:
         """The text up to the stop string; the tokens are paid all the same."""
         out: list[tuple[str, str, str]] = []
         for kind, text, token in tokens:
@@ -326,7 +345,13 @@ class Server:
         self, record: Record, choices: list[Choice]
     ) -> AsyncGenerator[tuple[dict[int, tuple[int, int, str]], Any]]:
         """Events, each with the (tokens, thoughts, text) a choice gets by it."""
-        yield {}, self._chunk(record, [self._piece(n, {"role": "assistant", "content": ""}) for n in range(len(choices))])
+        yield (
+            {},
+            self._chunk(
+                record,
+                [self._piece(n, {"role": "assistant", "content": ""}) for n in range(len(choices))],
+            ),
+        )
         size, at = self.manners.per_chunk, 0
         while any(at < len(choice.tokens) for choice in choices):
             for n, choice in enumerate(choices):
@@ -339,7 +364,12 @@ class Server:
                     piece = self._piece(n, {same[0][0]: text})
                     if record.body.get("logprobs"):
                         entries = [
-                            {"token": t[1], "logprob": -len(t[2]) / 8, "bytes": None, "top_logprobs": []}
+                            {
+                                "token": t[1],
+                                "logprob": -len(t[2]) / 8,
+                                "bytes": None,
+                                "top_logprobs": [],
+                            }
                             for t in same
                         ]
                         piece["logprobs"] = {"content": entries, "refusal": None}
@@ -389,6 +419,8 @@ class Server:
                 record.sent[n] += 1
                 record.thought[n] += kind != "content"
                 record.texts[n] += text
-            out.append({"index": n, "message": message, "logprobs": None, "finish_reason": choice.finish})
+            out.append(
+                {"index": n, "message": message, "logprobs": None, "finish_reason": choice.finish}
+            )
         whole = self._chunk(record, []) | {"object": "chat.completion", "choices": out}
         return whole | {"usage": self._usage(record) if self.manners.usage else None}

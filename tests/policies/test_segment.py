@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,9 +13,25 @@ from system2.policies.segment import By, Segmenter, Span, answered, final_answer
 
 BYS: list[By] = ["paragraph", "sentence", "marker"]
 INK = st.sampled_from(
-    ["a", "B", "3", "14", ".", "!", "?", "。", "！", "”", '"', ")", "*", " ", "\n", "\n\n", "\r\n"]
-    + ["<step>", "</step>", "<think>", "</think>", "<", "/", "st", "ep>", "think>", "e.g", "Dr", "我们"]
-    + ["Answer", ":", "：", "答案", "…", "\t", "😀", "No", "1"]
+    [
+        *'aB3.!?。！”")* \n</:：…\t😀1',
+        "14",
+        "\n\n",
+        "\r\n",
+        "<step>",
+        "</step>",
+        "<think>",
+        "</think>",
+        "st",
+        "ep>",
+        "think>",
+        "e.g",
+        "Dr",
+        "No",
+        "我们",
+        "Answer",
+        "答案",
+    ]
 )
 TEXT = st.lists(INK, max_size=40).map("".join)
 
@@ -31,10 +49,12 @@ def steps(spans: list[Span]) -> list[tuple[str, str, bool]]:
     return [*out, (text, kind, False)] if text else out
 
 
-def cut(text: str, by: By, at: list[int] | None = None, *, reply: bool = False) -> list[tuple[str, str, bool]]:
+def cut(
+    text: str, by: By, at: list[int] | None = None, *, reply: bool = False
+) -> list[tuple[str, str, bool]]:
     segmenter, spans = Segmenter(by, reply=reply), list[Span]()
     places = [0, *sorted({min(n, len(text)) for n in at or []}), len(text)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         spans += segmenter.feed(text[start:end])
     return steps([*spans, *segmenter.close()])
 
@@ -98,7 +118,10 @@ def test_paragraphs(text: str, expected: list[str]) -> None:
     [
         ("Pi is 3.14. So it is! Is it?", ["Pi is 3.14.", " So it is!", " Is it?"]),
         ("我们先算。再看！对吗？“好。”他说", ["我们先算。", "再看！", "对吗？", "“好。”", "他说"]),
-        ("Dr. No, e.g. this one, cf. No. 5 ends. Next", ["Dr. No, e.g. this one, cf. No. 5 ends.", " Next"]),
+        (
+            "Dr. No, e.g. this one, cf. No. 5 ends. Next",
+            ["Dr. No, e.g. this one, cf. No. 5 ends.", " Next"],
+        ),
         ("He said no. Then 7.", ["He said no.", " Then 7."]),
         ("1. First we add. 2 more", ["1. First we add.", " 2 more"]),
         ("x is 12. So y.\n10. Ten", ["x is 12.", " So y.\n", "10. Ten"]),
@@ -124,7 +147,10 @@ def test_inline_thoughts_and_reply() -> None:
         ("two\n", "thought", True),
         ("It is 4.\n\nAnswer: 4", "reply", False),
     ]
-    assert cut("thinking</think>4", "paragraph") == [("thinking", "thought", True), ("4", "reply", False)]
+    assert cut("thinking</think>4", "paragraph") == [
+        ("thinking", "thought", True),
+        ("4", "reply", False),
+    ]
     assert cut("<think>\n</think>\n4", "paragraph") == [("4", "reply", False)]
     assert cut("<think>a</think>4", "paragraph", reply=True)[-1] == ("4", "reply", False)
     assert cut("4 </think>", "paragraph", reply=True) == [("4 </think>", "reply", False)]
@@ -132,7 +158,9 @@ def test_inline_thoughts_and_reply() -> None:
 
 def test_thoughts_in_their_own_field() -> None:
     segmenter = Segmenter()
-    spans = segmenter.feed("one\n\ntwo", thought=True) + segmenter.feed("\n\n") + segmenter.feed("4")
+    spans = (
+        segmenter.feed("one\n\ntwo", thought=True) + segmenter.feed("\n\n") + segmenter.feed("4")
+    )
     assert steps(spans + segmenter.close()) == [
         ("one\n\n", "thought", True),
         ("two", "thought", True),

@@ -1,33 +1,37 @@
-"""`system2 ask`: one question, one answer. Shows progress on standard error, the answer on standard output."""
+"""`system2 ask`: one question, one answer. Progress goes to standard error, the answer to standard output.
+
+What the words of the command line mean is said in options.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
-import os
 import signal
 import sys
 import time
-import tomllib
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from system2.core import Billed, Event, Failed, Finished, Price, Step
+from system2.cli.options import question, settings
+from system2.core import Billed, Chain, Event, Failed, Finished
 from system2.engine import Engine
-from system2.solve import Options, Result, prepare, result
+from system2.solve import Result, prepare, result
 
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question; exit status 0 with an answer, 1 without, 130 when interrupted."""
+    out = cast(io.TextIOWrapper, sys.stdout)
+    out.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
     engine = prepare(question(options), **settings(options))
     screen = Screen(engine)
     engine.watchers.append(screen)
     done = result(engine, asyncio.run(run(engine)))
     screen.clear()
     if options.json:
-        print(json.dumps(report(done, options.show_thoughts), ensure_ascii=False))  # noqa: T201
+        utf8 = out.encoding.lower().replace("-", "") == "utf8"
+        print(json.dumps(report(done, options.show_thoughts), ensure_ascii=not utf8))  # noqa: T201
     else:
         show(done, options.show_thoughts)
     for fault in done.faults:
@@ -49,83 +53,6 @@ async def run(engine: Engine) -> Finished:
 
     loop.add_signal_handler(signal.SIGINT, interrupted)
     return await engine.run()
-
-
-def question(options: argparse.Namespace) -> str:
-    """From the argument, a file or standard input. Raises ValueError, OSError."""
-    if options.file and options.question:
-        raise ValueError("both a question and --file were given; give one of them")
-    try:
-        if options.file:
-            return Path(options.file).read_text("utf-8")
-        if options.question == "-":
-            return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the question is not UTF-8 text ({error})") from error
-    if options.question is None:
-        raise ValueError("no question; give some text, a --file, or - for standard input")
-    return options.question
-
-
-def settings(options: argparse.Namespace) -> Options:
-    """Command-line options as those of `prepare`. Raises ValueError."""
-    given: dict[str, Any] = {
-        name: value
-        for name in (
-            "effort", "samples", "tokens", "dollars", "seconds", "at_once",
-            "model", "model_name", "system", "seed",
-        )
-        if (value := getattr(options, name)) is not None
-    }  # fmt: skip
-    if "dollars" in given:
-        given["dollars"] = number(given["dollars"], "--dollars")
-    if (price := price_of(options)) is not None:
-        given["price"] = price
-    if key := key_of(options):
-        given["key"] = key
-    return Options(**given, trace=not options.no_trace)
-
-
-def key_of(options: argparse.Namespace) -> str:
-    """The server's key: from a file or the environment, never from an argument."""
-    if options.key_file:
-        if not (key := Path(options.key_file).read_text("utf-8").strip()):
-            raise ValueError(f"the key file {options.key_file} is empty")
-        return key
-    return os.environ.get("OPENAI_API_KEY", "")
-
-
-def price_of(options: argparse.Namespace) -> Price | None:
-    """--price IN/OUT, else the model's entry in prices.toml, else unknown."""
-    if options.price:
-        parts = options.price.split("/")
-        if len(parts) != 2:
-            raise ValueError(f"--price {options.price}: expected IN/OUT, for example 0.15/0.60")
-        return Price(*(number(part, "--price") for part in parts))
-    if options.model_name:
-        from platformdirs import user_config_path
-
-        for path in (Path("prices.toml"), user_config_path("system2") / "prices.toml"):
-            if path.exists() and (
-                row := tomllib.loads(path.read_text("utf-8")).get(options.model_name)
-            ):
-                cached = row.get("cached")
-                return Price(
-                    Decimal(str(row["prompt"])), Decimal(str(row["completion"])),
-                    None if cached is None else Decimal(str(cached)),
-                )  # fmt: skip
-    return None
-
-
-def number(text: str, name: str) -> Decimal:
-    """A finite amount that is not negative. Raises ValueError."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise ValueError(f"{name}: expected an amount of at least 0, {text!r} was given")
-    return value
 
 
 class Screen:
@@ -200,7 +127,7 @@ def report(done: Result, thoughts: bool) -> dict[str, Any]:
     return found
 
 
-def pretty(chain: list[Step] | Any) -> str:
+def pretty(chain: Chain) -> str:
     """A line of thought as people read it: a step a line, checks and returns marked."""
     text = "".join(step.text + ("\n" if not step.ids else "") for step in chain)
     for mark, shown in (

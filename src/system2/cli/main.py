@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from system2 import __version__
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "pro")
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; --help is there for the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit status 2, as argparse has it."""
+        self.exit(2, f"system2: {message}; see {self.prog} --help\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status. Every foreseen fault becomes one sentence on standard error."""
-    options = parser().parse_args(arguments)
     try:
-        return options.run(options)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        text = f"{error.strerror}: {error.filename}" if _named(error) else str(error)
-        sys.stderr.write(f"system2: {text}\n")
+        options = parser().parse_args(arguments)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read has gone; Python would try to write once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("system2: interrupted\n")
         return 130
+    except Exception as error:
+        if not _foreseen(error):
+            raise
+        sys.stderr.write(f"system2: {_told(error)}\n")
+        return 1
 
 
-def _named(error: Exception) -> bool:
-    return isinstance(error, OSError) and bool(error.filename and error.strerror)
+def _foreseen(error: Exception) -> bool:
+    """Faults of the input or the machine, and our own kinds, such as WeightsError."""
+    ours = type(error).__module__.startswith("system2.")
+    return ours or isinstance(error, ValueError | OSError | RuntimeError | ImportError)
 
 
-def parser() -> argparse.ArgumentParser:
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def parser() -> Parser:
     """All commands."""
-    top = argparse.ArgumentParser(
-        prog="system2", description="Thinks before it answers, with any language model."
-    )
+    top = Parser(prog="system2", description="Thinks before it answers, with any language model.")
     top.add_argument("--version", action="version", version=f"system2 {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_ask(commands.add_parser("ask", help="think about a question and answer it"))

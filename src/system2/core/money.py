@@ -7,8 +7,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import isnan
 
 MILLION = 1_000_000
+LEAST = {
+    "tokens": 1,
+    "dollars": 0,
+    "seconds": 0,
+    "calls": 1,
+    "per_call": 1,
+    "reserve": 0,
+    "reserve_seconds": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,8 @@ class Budget:
     seconds   wall time
     calls     calls under way at once
     per_call  most completion tokens of one continuation
-    reserve   completion tokens set aside for the last ask, the reply
+    reserve   completion tokens set aside for the last ask, the reply, and its prompt
+    reserve_seconds   wall time set aside for it
     """
 
     tokens: int | None = None
@@ -101,12 +112,12 @@ class Budget:
     calls: int | None = None
     per_call: int = 4096
     reserve: int = 0
+    reserve_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        least = {"tokens": 1, "dollars": 0, "seconds": 0, "calls": 1, "per_call": 1, "reserve": 0}
-        for name, low in least.items():
+        for name, low in LEAST.items():
             value = getattr(self, name)
-            if value is not None and not value >= low:
+            if value is not None and (isnan(value) or value < low):
                 raise ValueError(f"budget: {name} must be at least {low}, {value} was given")
 
 
@@ -119,12 +130,13 @@ class Promise:
     prompt: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Meter:
     """Promise before a call, settle after: spent plus promised never exceeds the budget.
 
     A meter may have a parent (a backend that searches share): a promise must be granted by all.
-    Tokens that broken calls may have cost unseen count as spent.
+    Tokens that broken calls may have cost unseen count as spent. How many calls run at once is
+    kept apart from promises: a call waits in line (`enter`), streams, and leaves.
     """
 
     budget: Budget = Budget()
@@ -134,8 +146,10 @@ class Meter:
     usage: Usage = Usage()  # all roles together
     promised: int = 0
     promised_dollars: Decimal = Decimal(0)
+    promises: int = 0
     running: int = 0
     started: float = field(default_factory=time.monotonic)
+    _line: asyncio.Semaphore | None = None
     _waiting: list[asyncio.Event] = field(default_factory=list[asyncio.Event])
 
     def __post_init__(self) -> None:
@@ -144,30 +158,33 @@ class Meter:
                 f"a cap of {self.budget.dollars} dollars was given, but the price of this model is "
                 "unknown; give --price IN/OUT (dollars per million tokens) or list it in prices.toml"
             )
+        if self.budget.calls is not None:
+            self._line = asyncio.Semaphore(self.budget.calls)
 
     @property
     def cost(self) -> Decimal | None:
         """Dollars spent; None where the price is unknown."""
         return None if self.price is None else self.price.of(self.usage)
 
+    # ---------------------------------------------------------------- tokens and dollars
+
     def promise(self, rows: int, prompt: int, each: int, reserve: int = 0) -> Promise | None:
         """Set aside `each` completion tokens for each of up to `rows` continuations, and the prompt.
 
-        Fewer rows if there is no room for all; fewer tokens only if nothing at all is promised, so
-        that waiting could not help. None: no room just now (`idle` tells whether waiting can help).
+        Leaves `reserve` tokens (and a prompt for them) untouched. Fewer rows if there is no room
+        for all; fewer tokens only if nothing at all is promised, so that waiting could not help.
+        None: no room just now (`idle` tells whether waiting can help).
         """
-        if not self.line_free():
-            return None
-        room = self.room(prompt)
+        room = self.room(2 * prompt + each if reserve else prompt)
         if room is not None:
             room -= reserve
-            rows = min(rows, room // each) or (1 if room >= 1 and self.idle else 0)
+            if room < 1 or (room < each and not self.idle):
+                return None
             each = min(each, room)
-        if not rows:
-            return None
+            rows = min(rows, room // each)
         promise = Promise(rows, rows * each, prompt)
         for meter in self.lineage():
-            meter.running += 1
+            meter.promises += 1
             meter.promised += promise.tokens
             if meter.price:
                 meter.promised_dollars += meter.price.most(prompt, promise.tokens)
@@ -176,43 +193,50 @@ class Meter:
     def settle(self, promise: Promise, usage: Usage, role: str) -> None:
         """The call is over: give the promise back, book what it really cost."""
         for meter in self.lineage():
-            meter.running -= 1
+            meter.promises -= 1
             meter.promised -= promise.tokens
             if meter.price:
                 meter.promised_dollars -= meter.price.most(promise.prompt, promise.tokens)
+        self.book(usage, role)
+
+    def book(self, usage: Usage, role: str) -> None:
+        """Count what was spent, here and above, and wake who waits for room."""
+        for meter in self.lineage():
             meter.spent[role] = meter.spent.get(role, Usage()) + usage
             meter.usage = meter.usage + usage
-            for event in meter._waiting:
-                event.set()
+            meter.wake()
 
     def room(self, prompt: int) -> int | None:
         """Completion tokens that may still be promised to a call with this prompt; None: no limit."""
         rooms: list[int] = []
         for meter in self.lineage():
-            budget, usage = meter.budget, meter.usage
+            budget, usage, price = meter.budget, meter.usage, meter.price
             if budget.tokens is not None:
                 rooms.append(budget.tokens - usage.completion - usage.unseen - meter.promised)
-            if budget.dollars is not None and meter.price is not None:
-                price = meter.price
+            if budget.dollars is not None and price is not None:
                 left = budget.dollars - price.of(usage) - meter.promised_dollars
                 left -= price.most(prompt, usage.unseen)
                 if left < 0:
                     rooms.append(0)
                 elif price.completion:
-                    rooms.append(int(left * MILLION / price.completion))
+                    rooms.append(int(left * MILLION // price.completion))
         return min(rooms, default=None)
 
-    def line_free(self) -> bool:
-        """May one more call run at once, here and above?"""
-        return all(
-            meter.budget.calls is None or meter.running < meter.budget.calls
-            for meter in self.lineage()
-        )
+    def purse(self, promises: list[Promise], usage: Usage) -> Meter | None:
+        """What a call that is over left of its promises, as a meter of its own; None: nothing."""
+        tokens = sum(promise.tokens for promise in promises) - usage.completion - usage.unseen
+        dollars = None
+        if self.price:
+            dollars = -self.price.of(usage) - self.price.most(0, usage.unseen)
+            dollars += sum(self.price.most(p.prompt, p.tokens) for p in promises)
+        if tokens < 1 or (dollars is not None and dollars < 0):
+            return None
+        return Meter(Budget(tokens=tokens, dollars=dollars), self.price)
 
     @property
     def idle(self) -> bool:
         """Is nothing promised, here and above?"""
-        return all(not meter.running for meter in self.lineage())
+        return all(not meter.promises for meter in self.lineage())
 
     def lineage(self) -> Iterator[Meter]:
         """This meter and its ancestors."""
@@ -222,7 +246,7 @@ class Meter:
             meter = meter.parent
 
     async def freed(self) -> None:
-        """Wait until a call under this meter or an ancestor settles."""
+        """Wait until a call under this meter or an ancestor settles, or `wake` is called."""
         event = asyncio.Event()
         for meter in self.lineage():
             meter._waiting.append(event)
@@ -232,8 +256,51 @@ class Meter:
             for meter in self.lineage():
                 meter._waiting.remove(event)
 
+    def wake(self) -> None:
+        """Let those who wait in `freed` look again."""
+        for event in self._waiting:
+            event.set()
+
+    # ---------------------------------------------------------------- lines and time
+
+    def line_free(self) -> bool:
+        """May one more call run at once, here and above?"""
+        return all(
+            meter.budget.calls is None or meter.running < meter.budget.calls
+            for meter in self.lineage()
+        )
+
+    async def enter(self) -> None:
+        """Wait for a line, here and above, first come first served; `leave` gives it back."""
+        held: list[Meter] = []
+        try:
+            for meter in self.lineage():
+                if meter._line:
+                    await meter._line.acquire()
+                meter.running += 1
+                held.append(meter)
+        except asyncio.CancelledError:
+            for meter in held:
+                meter.leave_one()
+            raise
+
+    def leave(self) -> None:
+        """The call is over: the next in line may set out."""
+        for meter in self.lineage():
+            meter.leave_one()
+
+    def leave_one(self) -> None:
+        """Free one line of this meter alone."""
+        self.running -= 1
+        if self._line:
+            self._line.release()
+
     def seconds_left(self) -> float | None:
-        """Wall time left; None: no limit."""
-        if self.budget.seconds is None:
-            return None
-        return max(0.0, self.budget.seconds - (time.monotonic() - self.started))
+        """Wall time left, here and above; None: no limit."""
+        now = time.monotonic()
+        left = [
+            max(0.0, meter.budget.seconds - (now - meter.started))
+            for meter in self.lineage()
+            if meter.budget.seconds is not None
+        ]
+        return min(left, default=None)

@@ -69,7 +69,7 @@ class Tree:
         self.root = Node(0, None, None)
         self.nodes = [self.root]
         self.finals: list[Node] = []
-        self._known: dict[tuple[int, Hashable], Node] = {}
+        self._known: dict[tuple[int, bool, Hashable], Node] = {}
 
     def add(self, parent: Node, step: Step, score: float | None = None) -> Node:
         """A new node below `parent`."""
@@ -83,20 +83,21 @@ class Tree:
 
         Returns the nodes passed, the last one being where the chain ends; its score is set if it
         had none. A duplicate is merged, never dropped: what was paid for counts. A cut step is never
-        the same as another.
+        the same as another, nor is a finished line the same as one that goes on.
         """
         path: list[Planted] = []
         for step in chain:
             node.tried += 1
             name = None if step.cut else key(node, step)
-            known = None if name is None else self._known.get((node.id, name))
+            place = (node.id, step.final, name)
+            known = None if name is None else self._known.get(place)
             if known is not None:
                 known.count += 1
                 node = known
             else:
                 node = self.add(node, step)
-                if name is not None and node.parent is not None:
-                    self._known[node.parent.id, name] = node
+                if name is not None:
+                    self._known[place] = node
             path.append(Planted(node, known is None))
             if node.final:
                 self.finals.append(node)

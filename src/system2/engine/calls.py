@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import aclosing
+from dataclasses import replace
 
 from system2.core import (
     Bill,
     Billed,
     Called,
     CallFailed,
-    Delta,
     Expand,
     Failed,
     Meter,
     Piece,
     Policy,
     Problem,
+    Promise,
     Reply,
     Request,
+    Usage,
     Watcher,
 )
-from system2.engine.work import Part, Work, seed_of
+from system2.engine.work import Part, seed_of
 from system2.engine.writing import Writing
 
 TRIES = 3  # of one call
@@ -37,110 +39,170 @@ class Caller:
         self.problem, self.policy, self.meter, self.seed = problem, policy, meter, seed
         self.tell = tell
 
-    async def write(self, work: Work, ask: Expand, part: Part) -> None:
-        """Stream from the policy, again if that may help, until something has come."""
-        for attempt in range(1, TRIES + 1):
-            writing = Writing(part.promises[-1].tokens)
-            try:
-                await self.attempt(work, ask, part, writing, attempt)
-                return
-            except Exception as error:  # noqa: BLE001  one failed call must not end the search
-                self.tell(Failed(work.number, "policy", describe(error)))
-                part.failed = not part.chains
-                if part.chains or attempt == TRIES:
-                    return
-                if isinstance(error, CallFailed) and not error.retry:
-                    return
-                after = error.after if isinstance(error, CallFailed) else None
-            await asyncio.sleep(self.pause(attempt) if after is None else after)
-            if part.usage.unseen:  # the promise may be used up: the next try needs its own
-                first = part.promises[-1]
-                each = first.tokens // first.rows
-                if not (more := self.meter.promise(first.rows, first.prompt, each)):
-                    return
-                part.promises.append(more)
-                part.children = part.children[: more.rows]
-
-    async def attempt(
-        self, work: Work, ask: Expand, part: Part, writing: Writing, attempt: int
-    ) -> None:
-        """One try: its pieces are told as they come, its cost is booked whatever happens."""
-        promise = part.promises[-1]
-        request = self.request(work, ask, part.children, promise.tokens // promise.rows)
-        self.tell(Called(work.number, attempt, part.children, request.seeds, promise.tokens))
-        broken, unseen = "failed", True
-        try:
-            async with aclosing(self.policy.stream(request)) as stream:
-                async for item in stream:
-                    if isinstance(item, Delta):
-                        writing.take(item)
-                        child = part.children[item.child]
-                        self.tell(Piece(work.number, child, item.text, item.kind == "reply"))
-                        if writing.tokens > writing.grant:
-                            break  # a server that ignores its limit
-                    else:
-                        writing.bill = item
-            broken = "" if writing.tokens <= writing.grant else "aborted"
-        except asyncio.CancelledError:
-            broken = "aborted"
-            raise
-        except CallFailed as error:
-            unseen = error.unseen
-            raise
-        finally:
-            writing.end()
-            for child, steps in writing.chains.items():
-                part.chains[part.children[child]] = steps
-            reply = ask.until == "reply"
-            usage = writing.usage(
-                promise.prompt, reply=reply, broken=broken, unseen=unseen and bool(broken)
-            )
-            part.usage = part.usage + usage
-            estimated = writing.bill is None or writing.bill.estimated
-            self.tell(Billed(work.number, "policy", usage, estimated))
-
-    def request(
-        self, work: Work, ask: Expand, children: tuple[int, ...], max_tokens: int
-    ) -> Request:
-        """What the policy is given."""
-        return Request(
+    def promised(
+        self, number: int, ask: Expand, children: range, each: int, reserve: int
+    ) -> Part | None:
+        """A call for some of these children, all that there is room for; None: no room just now."""
+        request = Request(
             self.problem,
             ask.node.chain(),
             len(children),
             ask.until,
-            max_tokens,
-            tuple(seed_of(self.seed, work.number, child) for child in children),
-            tuple(node.chain() for node in ask.also),
+            each,
+            tuple([seed_of(self.seed, number, child) for child in children]),
+            tuple([node.chain() for node in ask.also]),
             ask.style,
         )
-
-    def pause(self, attempt: int) -> float:
-        """Seconds before the next try: exponential, with full jitter."""
-        return random.uniform(0.0, 0.25 * 2**attempt)
-
-    async def lend(self, request: Request) -> Reply:
-        """A call for a verifier that is a model: promised, metered and told like any other."""
         bound = self.policy.prompt_bound(request)
-        while not (promise := self.meter.promise(request.n, bound, request.max_tokens)):
-            if self.meter.idle:
-                raise CallFailed("no budget is left for the verifier's own calls", retry=False)
-            await self.meter.freed()
-        writing, broken = Writing(promise.tokens), "failed"
+        promise = self.meter.promise(request.n, bound, each, reserve)
+        if promise is None:
+            return None
+        rows = promise.rows
+        return Part(
+            number,
+            self.meter,
+            tuple(children[:rows]),
+            granted(request, promise),
+            [promise],
+            reserve,
+        )
+
+    async def write(self, part: Part) -> None:
+        """Stream from the policy, again if that may help, until something has come."""
+        await self.meter.enter()
+        try:
+            for attempt in range(1, TRIES + 1):
+                before = part.usage
+                error = await self.attempt(part, attempt)
+                if error is None:
+                    return
+                self.tell(Failed(part.ask, part.role, describe(error)))
+                retry, after = True, None
+                if isinstance(error, CallFailed):
+                    retry, after = error.retry, error.after
+                if part.chains or not retry or attempt == TRIES:
+                    return
+                await asyncio.sleep(pause(attempt) if after is None else after)
+                if not self.again(part, before):
+                    return
+        finally:
+            self.meter.leave()
+
+    def again(self, part: Part, before: Usage) -> bool:
+        """Is a further try paid for? One that cost something has used up its promise."""
+        now = part.usage
+        if (now.prompt, now.completion, now.unseen) == (
+            before.prompt,
+            before.completion,
+            before.unseen,
+        ):
+            return True
+        last = part.promises[-1]
+        each = last.tokens // last.rows
+        more = part.meter.promise(last.rows, last.prompt, each, part.reserve)
+        if more is None or part.request is None:
+            return False
+        part.promises.append(more)
+        part.children = part.children[: more.rows]
+        part.request = granted(part.request, more)
+        return True
+
+    async def attempt(self, part: Part, attempt: int) -> Exception | None:
+        """One try: its pieces are told as they come, its cost is booked whatever happens."""
+        request, promise = part.request, part.promises[-1]
+        assert request
+        writing = part.writing = Writing(promise.tokens, request.until == "reply")
+        if part.role == "policy":
+            self.tell(Called(part.ask, attempt, part.children, request.seeds, promise.tokens))
+        broken, unseen = "failed", True
         try:
             async with aclosing(self.policy.stream(request)) as stream:
                 async for item in stream:
-                    if isinstance(item, Delta):
-                        writing.take(item)
-                    else:
+                    if isinstance(item, Bill):
                         writing.bill = item
-            broken = ""
+                        continue
+                    if not 0 <= item.child < request.n:
+                        raise IndexError(f"a piece for child {item.child} of {request.n}")
+                    writing.take(item)
+                    if part.role == "policy":
+                        child = part.children[item.child]
+                        self.tell(Piece(part.ask, child, item.text, item.kind == "reply"))
+                    if writing.tokens > writing.grant:  # a server that ignores its limit
+                        broken = "aborted"
+                        break
+                else:
+                    broken = ""
+        except asyncio.CancelledError:
+            broken = "aborted"
+            raise
+        except Exception as error:  # noqa: BLE001  one failed call must not end the search
+            unseen = not isinstance(error, CallFailed) or error.unseen
+            return error
+        else:
+            part.failed = False
+            return None
         finally:
-            writing.end()
-            usage = writing.usage(bound, reply=False, broken=broken, unseen=bool(broken))
-            bill = Bill(usage, writing.bill is None or writing.bill.estimated)
-            self.meter.settle(promise, usage, "verifier")
-            self.tell(Billed(0, "verifier", usage, bill.estimated))
-        return Reply([*writing.chains.values()], bill)
+            self.book(part, broken, unseen=unseen and bool(broken))
+
+    def book(self, part: Part, broken: str, *, unseen: bool) -> None:
+        """The try under way is over: keep what came and count what it cost."""
+        writing, part.writing = part.writing, None
+        if writing is None:
+            return
+        writing.end()
+        for child, steps in writing.chains.items():
+            part.chains[part.children[child]] = steps
+        part.failed = part.failed and not part.chains
+        usage = writing.usage(part.promises[-1].prompt, broken=broken, unseen=unseen)
+        part.usage = part.usage + usage
+        part.estimated = writing.bill is None or writing.bill.estimated
+        self.tell(Billed(part.ask, part.role, usage, part.estimated))
+
+    async def lend(self, part: Part, request: Request) -> Reply:
+        """A call for the verifier of `part`: promised, metered, tried again and told like any other.
+
+        It is paid from what the part's own call left over, else from the budget. It never waits
+        for room, since those who hold it may be waiting for this verifier. Raises CallFailed.
+        """
+        lent = self.lent(part, request)
+        if lent is None:
+            raise CallFailed("no budget is left for the verifier's own calls", retry=False)
+        try:
+            await self.write(lent)
+        finally:
+            lent.land()
+        if lent.failed:
+            raise CallFailed("the verifier's own call failed", retry=False)
+        return Reply([*lent.chains.values()], Bill(lent.usage, lent.estimated))
+
+    def lent(self, part: Part, request: Request) -> Part | None:
+        """A verifier's call with a promise for the whole of it; None: there is no room."""
+        bound = self.policy.prompt_bound(request)
+        part.purse = part.purse or part.meter.purse(part.promises, part.usage)
+        for meter, reserve in ((part.purse, 0), (self.meter, self.meter.budget.reserve)):
+            if meter is None:
+                continue
+            promise = meter.promise(request.n, bound, request.max_tokens, reserve)
+            if promise and granted(request, promise) is request:
+                children = tuple(range(request.n))
+                return Part(part.ask, meter, children, request, [promise], reserve, "verifier")
+            if promise:  # too little to be of use
+                meter.settle(promise, Usage(), "verifier")
+        return None
+
+
+def granted(request: Request, promise: Promise) -> Request:
+    """The request, cut down to what was promised."""
+    each = promise.tokens // promise.rows
+    if (promise.rows, each) == (request.n, request.max_tokens):
+        return request
+    seeds = request.seeds[: promise.rows]
+    return replace(request, n=promise.rows, max_tokens=each, seeds=seeds)
+
+
+def pause(attempt: int) -> float:
+    """Seconds before the next try: exponential, with full jitter."""
+    return random.uniform(0.0, 0.25 * 2**attempt)
 
 
 def describe(error: Exception) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 
 from system2.core import (
+    PLAIN,
     Ask,
     Asked,
     Born,
@@ -13,12 +16,12 @@ from system2.core import (
     Expand,
     Handed,
     Merged,
-    Node,
     Scored,
     Step,
     Strategy,
     Tree,
 )
+from system2.engine.planting import Child, plant, weigh
 
 
 def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
@@ -29,74 +32,50 @@ def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
     tree = Tree()
     plan = strategy.plan(tree)
     steps: dict[int, Step] = {}
-    chains: dict[int, dict[int, list[tuple[Step, float | None]]]] = {}
-    scores: dict[int, tuple[tuple[int, float | None], ...]] = {}
+    brought: dict[int, dict[int, list[tuple[Step, float | None]]]] = defaultdict(dict)
+    scores: dict[int, Scored] = {}
     asked: list[Asked] = []
     asks: list[Ask] = []
-    try:
-        asks += next(plan)
-        for event in events:
-            if isinstance(event, Asked):
-                asked.append(event)
-            elif isinstance(event, Born):
+    asks += next(plan, asks)
+    for event in events:
+        if isinstance(event, Asked):
+            asked.append(event)
+        elif isinstance(event, Born | Merged):
+            if isinstance(event, Born):
                 steps[event.id] = event.step
-                at = chains.setdefault(event.ask, {}).setdefault(event.child, [])
-                at.append((event.step, event.score))
-            elif isinstance(event, Merged):
-                at = chains.setdefault(event.ask, {}).setdefault(event.child, [])
-                at.append((steps[event.id], event.score))
-            elif isinstance(event, Scored):
-                scores[event.ask] = event.scores
-            elif isinstance(event, Handed):
-                done: list[Done] = []
-                for number in event.asks:
-                    ask = asks[number - 1]
-                    agree(asked[number - 1], ask)
+            brought[event.ask].setdefault(event.child, []).append((steps[event.id], event.score))
+        elif isinstance(event, Scored):
+            scores[event.ask] = event
+        elif isinstance(event, Handed):
+            done: list[Done] = []
+            for number in event.asks:
+                ask = the_same(asked, asks, number)
+                if isinstance(ask, Expand):
+                    children = [
+                        Child(child, [step for step, _ in passed], passed[-1][1])
+                        for child, passed in sorted(brought.pop(number, {}).items())
+                    ]
                     failed = number in event.failed
-                    if isinstance(ask, Expand):
-                        done.append(planted(tree, strategy, ask, chains.get(number, {}), failed))
-                    else:
-                        done.append(weighed(tree, ask.nodes, scores.get(number, ()), ask))
+                    paths = plant(tree, strategy.key, ask, children, failed=failed)
+                    done.append(Done(ask, [path[-1].node for path in paths]))
+                else:
+                    weigh(ask.nodes, (score for _, score in scores[number].scores))
+                    done.append(Done(ask, list(ask.nodes)))
+            with suppress(StopIteration):  # what was under way when the plan ended still comes
                 asks += plan.send(done)
-    except StopIteration:
-        pass
     return tree
 
 
-def planted(
-    tree: Tree,
-    strategy: Strategy,
-    ask: Expand,
-    chains: dict[int, list[tuple[Step, float | None]]],
-    failed: bool,
-) -> Done:
-    """Plant one ask's recorded chains as the engine did."""
-    leaves: list[Node] = []
-    fresh = False
-    for _, passed in sorted(chains.items()):
-        path = tree.plant(ask.node, [step for step, _ in passed], passed[-1][1], strategy.key)
-        fresh = fresh or path[0].new
-        leaves.append(path[-1].node)
-    if not failed and not fresh and len(leaves) in (0, ask.n):
-        ask.node.closed = True
-    return Done(ask, leaves)
-
-
-def weighed(
-    tree: Tree, nodes: tuple[Node, ...], scores: tuple[tuple[int, float | None], ...], ask: Ask
-) -> Done:
-    """Set recorded scores."""
-    for id, score in scores:
-        if score is not None:
-            tree.nodes[id].score = score
-    return Done(ask, list(nodes))
-
-
-def agree(then: Asked, now: Ask) -> None:
-    """Is it the same ask?"""
+def the_same(asked: list[Asked], asks: list[Ask], number: int) -> Ask:
+    """Ask `number` of the plan. Raises ValueError if another was recorded."""
+    then = asked[number - 1]
+    now = asks[number - 1] if number <= len(asks) else None
     if isinstance(now, Expand):
-        same = (then.node, then.n, then.until) == (now.node.id, now.n, now.until)
+        also = tuple(node.id for node in now.also)
+        what = (now.node.id, now.n, now.until, also, now.style)
+        same = what == (then.node, then.n, then.until, then.also, then.style or PLAIN)
     else:
-        same = then.nodes == tuple(node.id for node in now.nodes)
-    if not same:
-        raise ValueError(f"ask {then.ask} was {then}; this strategy asks {now}: another one?")
+        same = now is not None and then.nodes == tuple(node.id for node in now.nodes)
+    if now is None or not same:
+        raise ValueError(f"ask {number} was {then}; this strategy asks {now}: another one?")
+    return now

@@ -5,43 +5,78 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from system2.core import Ask, Expand, Promise, Step, Usage
+from system2.core import Ask, Expand, Meter, Promise, Request, Step, Usage
+from system2.engine.writing import Writing
 
 
 @dataclass(slots=True)
 class Part:
-    """One call for some children of an ask, retries included."""
+    """One call for some children of an ask, retries included.
 
-    children: tuple[int, ...]
-    promises: list[Promise]
+    failed    until something came, or the backend said that nothing will
+    writing   the try under way
+    reserve   tokens of the budget that its further promises must leave
+    purse     what the call left of its promise: its verifier may spend it
+    """
+
+    ask: int
+    meter: Meter
+    children: tuple[int, ...] = ()
+    request: Request | None = None
+    promises: list[Promise] = field(default_factory=list[Promise])
+    reserve: int = 0
+    role: str = "policy"
     usage: Usage = field(default_factory=Usage)
     chains: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     scores: dict[int, float | None] = field(default_factory=dict[int, float | None])
-    failed: bool = False
+    failed: bool = True
+    estimated: bool = False
+    writing: Writing | None = None
+    purse: Meter | None = None
+
+    def land(self) -> int:
+        """Give the promises back, book what the call cost; returns its rows, 0 if landed before."""
+        rows = self.promises[0].rows if self.promises else 0
+        for n, promise in enumerate(self.promises):
+            self.meter.settle(promise, Usage() if n else self.usage, self.role)
+        if self.purse:
+            self.meter.book(self.purse.usage + Usage(unseen=self.purse.promised), "verifier")
+        self.promises.clear()
+        self.purse = None
+        return rows
 
 
 @dataclass(slots=True)
 class Work:
-    """An ask, numbered in the order of asking from 1."""
+    """An ask, numbered in the order of asking from 1. `begun`: children whose calls have set out."""
 
     number: int
     ask: Ask
-    waiting: list[int] = field(default_factory=list[int])  # children not yet begun
+    begun: int = 0
     running: int = 0
     parts: list[Part] = field(default_factory=list[Part])
 
-    def __post_init__(self) -> None:
-        self.waiting = list(range(self.ask.n)) if isinstance(self.ask, Expand) else [0]
+    @property
+    def waiting(self) -> int:
+        """Children not yet begun."""
+        return (self.ask.n if isinstance(self.ask, Expand) else 1) - self.begun
 
     @property
     def whole(self) -> bool:
         """Is every part in?"""
-        return not self.waiting and not self.running
+        return self.waiting <= 0 and not self.running
+
+    @property
+    def answers(self) -> bool:
+        """Does it ask for whole answers, which go in waves?"""
+        return isinstance(self.ask, Expand) and self.ask.until == "answer"
 
     @property
     def failed(self) -> bool:
-        """Did no part bring anything?"""
-        return all(part.failed for part in self.parts)
+        """Did it bring nothing, though the backend did not say that there is nothing?"""
+        if not isinstance(self.ask, Expand) or any(part.chains for part in self.parts):
+            return False
+        return self.waiting > 0 or any(part.failed for part in self.parts)
 
 
 def seed_of(run: int, ask: int, child: int) -> int:

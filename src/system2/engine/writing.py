@@ -9,59 +9,64 @@ from system2.core import Bill, Delta, Step, Usage
 
 @dataclass(slots=True)
 class Writing:
-    """What arrived so far, by child. `grant`: most completion tokens of all children together."""
+    """What arrived so far, by child. `grant`: most completion tokens of all children together.
+
+    reply   the text is the reply that is shown, which is never a finished line of thought
+    """
 
     grant: int
+    reply: bool = False
     chains: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     open: dict[int, list[Delta]] = field(default_factory=dict[int, list[Delta]])
     tokens: int = 0
     bill: Bill | None = None
 
     def take(self, delta: Delta) -> None:
-        """A piece has come."""
+        """A piece has come. What comes after the end of an answer counts, but is not text."""
         self.tokens += delta.tokens
+        steps = self.chains.get(delta.child)
+        if steps and (steps[-1].final or steps[-1].cut):
+            steps[-1] = replace(steps[-1], tokens=steps[-1].tokens + delta.tokens)
+            return
         self.open.setdefault(delta.child, []).append(delta)
         if delta.end:
-            step = joined(self.open.pop(delta.child))
+            step = joined(self.open.pop(delta.child), reply=self.reply)
             self.chains.setdefault(delta.child, []).append(step)
 
     def end(self) -> None:
-        """Nothing more comes: what stands unfinished is a cut step (it was paid for)."""
-        for child in sorted(self.open):
-            step = replace(joined(self.open[child]), cut=True, final=False, answer=None)
-            self.chains.setdefault(child, []).append(step)
+        """Nothing more comes: what stands unfinished is a cut step, if it was paid for."""
+        for child, pieces in sorted(self.open.items()):
+            if any(piece.tokens or piece.text for piece in pieces):
+                step = replace(joined(pieces), cut=True, final=False, answer=None)
+                self.chains.setdefault(child, []).append(step)
         self.open.clear()
 
-    def usage(self, prompt: int, *, reply: bool, broken: str, unseen: bool) -> Usage:
-        """What this try cost: its bill, else what was counted.
+    def usage(self, prompt: int, *, broken: str, unseen: bool) -> Usage:
+        """What this try cost: its bill, else what was counted. All of it is reasoning, for now.
 
         prompt  bound on the prompt's tokens, counted only where tokens came or may have come
         broken  "" | "aborted" | "failed"
         """
-        over = max(0, self.tokens - self.grant)
+        whole, cached, missed = self.tokens, 0, 0
         if self.bill:
             spent = self.bill.usage
-            whole = spent.completion
-            prompt, cached = spent.prompt, spent.cached
-            missed = 0
+            whole, prompt, cached = spent.completion, spent.prompt, spent.cached
         else:
-            whole, cached = self.tokens, 0
-            missed = max(0, self.grant - self.tokens) if unseen else 0
-            prompt = prompt if self.tokens or unseen or not broken else 0
+            missed = max(0, self.grant - whole) if unseen else 0
+            prompt = prompt if whole or unseen or not broken else 0
         return Usage(
             prompt=prompt,
             cached=cached,
-            reasoning=0 if reply else whole,
-            answer=whole if reply else 0,
+            reasoning=whole,
             aborted=whole if broken == "aborted" else 0,
             failed=whole if broken == "failed" else 0,
             unseen=missed,
-            overrun=over,
+            overrun=max(0, whole - self.grant),
             calls=1,
         )
 
 
-def joined(pieces: list[Delta]) -> Step:
+def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     """The step that pieces make."""
     last = pieces[-1]
     ids = tuple(d.id for d in pieces if d.id is not None)
@@ -72,7 +77,7 @@ def joined(pieces: list[Delta]) -> Step:
         kind=pieces[0].kind,
         state=last.state,
         answer=last.answer,
-        final=last.end == "answer",
+        final=last.end == "answer" and not reply,
         cut=last.end == "cut",
         told=sum(d.tokens for d in pieces if d.kind == "reply"),
         ids=ids if len(ids) == len(pieces) else (),

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from system2.core import Bill, CallFailed, Delta, Request, Usage
 from system2.policies.failures import Failures
@@ -31,7 +31,7 @@ class Call:
 
     request: Request
     again: deque[tuple[int, ...]]
-    usage: Usage = Usage()
+    usage: Usage
     estimated: bool = False
 
 
@@ -69,7 +69,9 @@ class Chat:
         timeout: float = 120.0,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model, self.base_url, self.by, self.prefill = model, base_url, by, prefill
+        self.model, self.base_url = model, base_url
+        self.by: By = by
+        self.prefill: Prefill = prefill
         self.logprobs, self.efforts, self.opens = logprobs, efforts, opens
         self.temperature, self.timeout, self.extra = temperature, timeout, dict(extra or {})
         self._key, self._many = key, can_n
@@ -79,7 +81,8 @@ class Chat:
         self._failures = Failures(model, base_url, key, timeout)
         self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
         self._share: float | None = None  # prompt tokens of the last bill in its bound
-        self._clients: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # one an event loop
+        self._sdk: Any = None
+        self._clients: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncGenerator[Any]]] = {}
 
     def __repr__(self) -> str:
         return f"Chat({self.model!r}, base_url={self._failures.host!r})"
@@ -105,7 +108,7 @@ class Chat:
             raise CallFailed("a chat server cannot fork a step inside (style.at)", retry=False)
         everyone = tuple(range(request.n))
         apart = request.n > 1 and self._many is False
-        call = Call(request, deque([(c,) for c in everyone] if apart else [everyone]))
+        call = Call(request, deque([(c,) for c in everyone] if apart else [everyone]), Usage())
         while call.again:
             async with aclosing(self._once(call, call.again.popleft())) as pieces:
                 async for delta in pieces:
@@ -114,8 +117,8 @@ class Chat:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
-        if client := self._clients.pop(asyncio.get_running_loop(), None):
-            await client.close()
+        if task := self._clients.pop(asyncio.get_running_loop(), None):
+            await (await task).aclose()
 
     # ---------------------------------------------------------------- one call to the server
 
@@ -127,7 +130,6 @@ class Chat:
         rows = [self._row(request, child) for child in children]
         counts: Any = None
         failure: CallFailed | None = None
-        sdk = importlib.import_module("openai")
         try:
             async with stream:
                 if prefills(request, self.prefill) and request.style.prefix:
@@ -137,12 +139,12 @@ class Chat:
                 async for chunk in stream:
                     counts = getattr(chunk, "usage", None) or counts
                     for choice in chunk.choices or ():
-                        if choice.index < len(rows):
-                            for delta in rows[choice.index].take(choice):
-                                yield delta
+                        row = rows[int(choice.index)] if choice.index < len(rows) else None
+                        for delta in row.take(choice) if row else ():
+                            yield delta
                     if all(row.ended for row in rows) and any(row.over for row in rows):
                         break  # the step is whole, and the server would write on
-        except (sdk.OpenAIError, ValueError) as error:
+        except (self._sdk.OpenAIError, ValueError) as error:
             failure = self._failures.of(error, begun=True)
         if failure:
             raise failure
@@ -200,7 +202,6 @@ class Chat:
     async def _open(self, call: Call, children: tuple[int, ...]) -> Any:
         """The stream of a call; None where the server turned out to take one child at a time."""
         client = await self._client()
-        sdk = importlib.import_module("openai")
         body = self._body(call.request, children)
         dropped = self._refused
         first: Exception | None = None
@@ -209,7 +210,7 @@ class Chat:
                 stream = await client.chat.completions.create(**_without(body, dropped))
                 self._refused = dropped  # only now: a server may name a field it takes
                 return stream
-            except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
+            except (self._sdk.BadRequestError, self._sdk.UnprocessableEntityError) as error:
                 first = first or error
                 name = _named(error)
                 if name == "n" and len(children) > 1:
@@ -219,14 +220,14 @@ class Chat:
                 if name not in DROPPABLE or name in dropped:
                     break
                 dropped |= {name}
-            except (sdk.OpenAIError, ValueError) as error:
+            except (self._sdk.OpenAIError, ValueError) as error:
                 first = error
                 break
         raise self._failures.of(first)
 
     def _body(self, request: Request, children: tuple[int, ...]) -> dict[str, Any]:
         style, extra = request.style, dict(self.extra)
-        stops = [*style.stop, *(self._step_stops(request))]
+        stops = [*style.stop, *self._step_stops(request)]
         heat = self.temperature if style.temperature is None else style.temperature
         options: dict[str, Any] = {
             "stop": stops or None,
@@ -235,7 +236,7 @@ class Chat:
             "logprobs": True if self.logprobs else None,
             "reasoning_effort": request.problem.effort if self.efforts else None,
             # Gateways in between read numbers as 53 bits, some servers as 32.
-            "seed": request.seeds[children[0]] % 2**31 if request.seeds else None,
+            "seed": request.seeds[min(children)] % 2**31 if request.seeds else None,
         }
         if self.prefill == "continue_final_message" and prefills(request, self.prefill):
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
@@ -256,17 +257,47 @@ class Chat:
         return {"paragraph": ("\n\n",), "marker": (MARK,), "sentence": ()}[self.by]
 
     async def _client(self) -> Any:
+        """The SDK's client of this event loop, for connections cannot move to another."""
         loop = asyncio.get_running_loop()
-        if (client := self._clients.get(loop)) is None:
-            sdk = await asyncio.to_thread(importlib.import_module, "openai")
-            if (client := self._clients.get(loop)) is None:  # another call may have been faster
-                client = self._clients[loop] = sdk.AsyncOpenAI(
-                    api_key=self._key or "none",
-                    base_url=self.base_url,
-                    timeout=self.timeout,
-                    max_retries=0,
-                )
-        return client
+        if loop not in self._clients:
+            self._clients = {k: v for k, v in self._clients.items() if not k.is_closed()}
+            self._clients[loop] = asyncio.create_task(self._connected())
+        try:
+            keeper = await asyncio.shield(self._clients[loop])
+        except ImportError as error:
+            del self._clients[loop]
+            raise CallFailed("the openai package cannot be imported", retry=False) from error
+        return await keeper.asend(None)
+
+    async def _connected(self) -> AsyncGenerator[Any]:
+        keeper = _kept(await asyncio.to_thread(self._connect))
+        await anext(keeper)
+        return keeper
+
+    def _connect(self) -> Any:
+        """In a thread: importing the SDK takes seconds, reading certificates tens of milliseconds."""
+        self._sdk = sdk = importlib.import_module("openai")
+        plain = None
+        if self.base_url.startswith(
+            "http://"
+        ):  # no certificate is needed, and none would be trusted
+            plain = sdk.DefaultAsyncHttpxClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return sdk.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=self.base_url,
+            timeout=self.timeout,
+            max_retries=0,
+            http_client=plain,
+        )
+
+
+async def _kept(client: Any) -> AsyncGenerator[Any]:
+    """The client, again and again. A loop that ends closes its generators, and this one the client."""
+    try:
+        while True:
+            yield client
+    finally:
+        await client.close()
 
 
 def _without(body: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import email.utils
 import math
 import time
-from typing import Any
+from base64 import b64encode
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from system2.core import CallFailed
@@ -20,8 +21,13 @@ class Failures:
     def __init__(self, model: str, base_url: str, key: str | None, timeout: float) -> None:
         parts = urlsplit(base_url)
         port = f":{parts.port}" if parts.port else ""
-        self.host = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"  # without user and password
+        self.host = (
+            f"{parts.scheme}://{parts.hostname}{port}{parts.path}"  # without user and password
+        )
         self.model, self.timeout, self._key = model, timeout, key
+        pair = f"{parts.username or ''}:{parts.password or ''}"
+        basic = b64encode(pair.encode()).decode()
+        self._secrets = [s for s in (key, parts.password, basic) if s and len(s) > 4]
 
     def short(self) -> CallFailed:
         """The stream ended, but no reason to finish had come."""
@@ -39,12 +45,16 @@ class Failures:
             return CallFailed(text, retry=True, unseen=True)
         if name in ("APITimeoutError", "APIConnectionError"):
             if cause in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol") and not begun:
-                text = f"no server answers at {self.host}; is it running, and is the base URL right?"
+                text = (
+                    f"no server answers at {self.host}; is it running, and is the base URL right?"
+                )
                 return CallFailed(text, retry=cause != "UnsupportedProtocol")
             text = f"the connection to {self.host} broke while it was answering"
             return CallFailed(text, retry=True, unseen=True)
         if isinstance(error, ValueError):
-            text = f"{self.host} sent what is not the chat completions format; is the base URL right?"
+            text = (
+                f"{self.host} sent what is not the chat completions format; is the base URL right?"
+            )
             return CallFailed(text, retry=begun, unseen=True)
         said = self._said(error)
         return CallFailed(f"{self.host} broke off its reply{said}", retry=True, unseen=True)
@@ -81,10 +91,10 @@ class Failures:
     def _said(self, error: Any) -> str:
         """The server's own words, in one line, without the key."""
         body = getattr(error, "body", None)
-        text: Any = body.get("message") if isinstance(body, dict) else None  # pyright: ignore
+        text = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else None
         text = " ".join(str(text or getattr(error, "message", "")).split())
-        if self._key:
-            text = text.replace(self._key, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
         return f": {text[:300]}" if text else ""
 
 

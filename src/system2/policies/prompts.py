@@ -17,7 +17,9 @@ _STEPS = {
     "marker": f"Think step by step and write {MARK} between the steps.",
 }
 _ANSWER = 'End with a line "Answer: ..." that holds the final answer alone.'
-_BEGUN = "You have already written the following. Go on right after it, without repeating any of it."
+_BEGUN = (
+    "You have already written the following. Go on right after it, without repeating any of it."
+)
 _ALSO = "Attempts at the same question. Each may be wrong; use what is right in them."
 _REPLY = (
     "Your notes on this question. Write the reply to the person who asked it: the result they lead "

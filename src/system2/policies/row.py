@@ -80,7 +80,9 @@ class Row:
             self.shown += token.tokens
         if self.until == "token" and any(d.text for d in out):
             self.ended = True
-            out[-1] = Delta(self.child, out[-1].text, token.tokens, logprob=token.logprob, end="step")
+            out[-1] = Delta(
+                self.child, out[-1].text, token.tokens, logprob=token.logprob, end="step"
+            )
         return out
 
     def _cut(self, token: Token, *, thought: bool) -> list[Delta]:
@@ -107,7 +109,7 @@ class Row:
         if stopped and self.segmenter.kind == "thought" and not self.segmenter.filled:
             self.blank = self.ended = True
             return []
-        spans = self.segmenter.feed(met) if stopped and met not in self._apart() else []
+        spans = self.segmenter.feed(str(met)) if stopped and met not in self._apart() else []
         spans += self.segmenter.close()
         out = [
             Delta(self.child, s.text, 0, s.kind, end="step" if s.end else "")
@@ -116,7 +118,9 @@ class Row:
         ]
         self.ended = True
         end, answer = self._end(choice.finish_reason, stopped=stopped)
-        last = out.pop() if out and not out[-1].end else Delta(self.child, "", 0, self.segmenter.kind)
+        last = (
+            out.pop() if out and not out[-1].end else Delta(self.child, "", 0, self.segmenter.kind)
+        )
         return [*out, Delta(self.child, last.text, 0, last.kind, end=end, answer=answer)]
 
     def _end(self, reason: str, *, stopped: bool) -> tuple[End, str | None]:

@@ -29,8 +29,8 @@ _MARKER = re.compile(r"\s*</?step>\s*")
 _MARKED = re.compile(r"(?:\s*+</?step>)++\s*+(?=\S)")
 
 # Abbreviations of the languages that write them; the second row only before a number.
-_ABBREVIATED = frozenset("mr mrs ms dr prof sr jr st vs cf al approx resp viz bzw ca z.b etc".split())
-_NUMBERED = frozenset("no nos nr fig figs eq eqs sec ch vol p pp ex art thm step".split())
+_ABBREVIATED = re.compile(r"(?:mrs?|ms|dr|prof|sr|jr|st|vs|cf|al|approx|resp|viz|bzw|ca|etc)")
+_NUMBERED = re.compile(r"(?:nos?|nr|figs?|eqs?|sec|ch|vol|pp?|ex|art|thm|step)")
 _DOTTED = re.compile(r"(?:^|[^\w.])(?:[^\W\d_]\.)+[^\W\d_]$")
 _LISTED = re.compile(r"(?:^|\n)[ \t]*[(\[]?\d{1,3}$")
 _REACH = 64
@@ -59,9 +59,9 @@ class Segmenter:
         self.texts: dict[str, list[str]] = {"thought": [], "reply": []}
         self._content: Literal["thought", "reply"] = "reply" if reply else "thought"
         self._fresh = True  # no content came but blanks: <think> may open
-        self._raw = ""  # may be the beginning of a tag
-        self._held = ""  # not known yet on which side of a step's end it stands
-        self._tail = ""  # the end of the step so far
+        self._raw: str = ""  # may be the beginning of a tag
+        self._held: str = ""  # not known yet on which side of a step's end it stands
+        self._tail: str = ""  # the end of the step so far
 
     def feed(self, text: str, *, thought: bool = False) -> list[Span]:
         """More text. thought: it came in the server's own field for thoughts."""
@@ -181,7 +181,9 @@ class Segmenter:
             mark = m["mark"] if self.by == "sentence" else None
             gap = (m["gap"] if mark else m[0]) or ""
             if gap.count("\n") < 2:
-                before = (text[at : m.start()] if found else self._tail + text[: m.start()])[-_REACH:]
+                before = (text[at : m.start()] if found else self._tail + text[: m.start()])[
+                    -_REACH:
+                ]
                 if not mark or not _ends(before, mark, gap, text[m.end()]):
                     continue
             # A line's end belongs to the step it ends, an indent or a space to the step it begins.
@@ -200,7 +202,7 @@ def _ends(before: str, mark: str, gap: str, after: str) -> bool:
     if mark[0] != "." or mark.startswith(".."):
         return True
     word = re.split(r"[\s(\[\"']", before)[-1].lower()
-    if word in _ABBREVIATED or (word in _NUMBERED and after.isdigit()):
+    if _ABBREVIATED.fullmatch(word) or (_NUMBERED.fullmatch(word) and after.isdigit()):
         return False
     return not (_DOTTED.search(before) or _LISTED.search(before))
 

@@ -170,7 +170,7 @@ class Decoder:
                 self._schedule.equip(blocks, copy, self.sizes.context, workers)
             with ThreadPoolExecutor(1, "decoder") as helper:
                 self._serve(engine, helper)
-        except Exception as cause:  # the border: whatever a pass raises goes to the callers
+        except Exception as cause:  # noqa: BLE001 - the border: whatever a pass raises goes to the callers
             error = DecoderError(f"the decoder stopped: {type(cause).__name__}: {cause}")
             error.__cause__ = cause
         with self._turn:

@@ -21,7 +21,7 @@ from numba import njit
 
 from system2.policies.local import gemm, ops, sample
 from system2.policies.local.gemm import PANEL, accumulate, narrow, product, widen
-from system2.policies.local.ops import activate, attend, draw, norm, rotate
+from system2.policies.local.ops import activate, attend, draw, norm, rotate, row
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn, Floats
 from system2.policies.local.weights import Weights
@@ -75,92 +75,75 @@ def _forward(
 ):  # fmt: skip
     vocab, hidden, inner, depth, heads, kv_heads, head, blocks = sizes
     rows, group = len(tokens), heads // kv_heads
-    wide, narrow_ = heads * head, kv_heads * head
-    across = wide + 2 * narrow_
-    # Places in the scratch space: stream, normed, q k v, mixed values, gate and up, scores.
-    x, y = 0, ROWS * hidden
-    qkv = y + ROWS * hidden
-    mixed = qkv + ROWS * across
-    gate = mixed + ROWS * wide
-    scores = space[gate + ROWS * 2 * inner :]
+    wide, thin = heads * head, kv_heads * head
+    across, both = wide + 2 * thin, 2 * inner
+    x, space = space[: rows * hidden], space[rows * hidden :]
+    normed, space = space[: rows * hidden], space[rows * hidden :]
+    qkv, space = space[: rows * across], space[rows * across :]
+    mixed, space = space[: rows * wide], space[rows * wide :]
+    gates, scores = space[: rows * both], space[rows * both :]
     reach = tables.shape[1] * PANEL
     scale = _F(1.0) / np.sqrt(_F(head))
     for r in range(rows):
         for j in range(hidden):
-            space[x + r * hidden + j] = widen(embedding, tokens[r] * hidden + j)
+            x[r * hidden + j] = widen(embedding, tokens[r] * hidden + j)
     at = 0
     for i in range(depth):
+        weight = row(norms, 2 * i, hidden)
         for r in range(rows):
-            norm(space, x + r * hidden, norms, 2 * i * hidden, hidden, eps, space, y + r * hidden)
-        product(
-            space, y, hidden, rows, layers, at, hidden * PANEL, hidden, across, space, qkv, across
-        )
+            norm(row(x, r, hidden), weight, eps, row(normed, r, hidden))
+        step = hidden * PANEL
+        product(normed, 0, hidden, rows, layers, at, step, hidden, across, qkv, 0, across)
         at += hidden * across
         for r in range(rows):
-            p, start = positions[r], qkv + r * across
-            turn, inside = p * (head // 2), p % PANEL
+            query = row(qkv, r, across)
+            key, value = query[wide : wide + thin], query[wide + thin :]
+            c, s = row(cos, positions[r], head // 2), row(sin, positions[r], head // 2)
+            block, inside = tables[slots[r], positions[r] // PANEL], positions[r] % PANEL
             for h in range(heads):
-                rotate(space, start + h * head, cos, sin, turn, head // 2, scale)
+                rotate(row(query, h, head), c, s, scale)
             for h in range(kv_heads):
-                key, value = start + wide + h * head, start + wide + narrow_ + h * head
-                rotate(space, key, cos, sin, turn, head // 2, _F(1.0))
-                place = (i * kv_heads + h) * blocks + tables[slots[r], p // PANEL]
-                place *= 2 * head * PANEL
+                rotate(row(key, h, head), c, s, _F(1.0))
+                place = ((i * kv_heads + h) * blocks + block) * 2 * head * PANEL
                 for j in range(head):  # keys stand as columns
-                    narrow(cache, place + j * PANEL + inside, space[key + j])
+                    narrow(cache, place + j * PANEL + inside, key[h * head + j])
                 place += head * PANEL + inside * PANEL
                 for j in range(head):
-                    panel, column = j // PANEL, j % PANEL
-                    narrow(cache, place + panel * PANEL * PANEL + column, space[value + j])
+                    there = j // PANEL * PANEL * PANEL + j % PANEL
+                    narrow(cache, place + there, value[h * head + j])
         for h in range(kv_heads):
-            first = (i * kv_heads + h) * blocks * 2 * head * PANEL
+            first, far = (i * kv_heads + h) * blocks * 2 * head * PANEL, h * group * head
             for r in range(rows):
-                s, t = slots[r], slots[(r + 1) % rows]
+                mine, other = slots[r], slots[(r + 1) % rows]
                 # A row of the same slot finds its keys in the cache already.
-                ahead = 0 if s == t else positions[(r + 1) % rows] + 1
+                ahead = 0 if mine == other else positions[(r + 1) % rows] + 1
                 attend(
-                    space, qkv + r * across + h * group * head, group, head, cache, first,
-                    tables[s], positions[r] + 1, tables[t], ahead,
-                    scores, reach, space, mixed + r * wide + h * group * head,
+                    qkv, r * across + far, group, head, cache, first, tables[mine],
+                    positions[r] + 1, tables[other], ahead, scores, reach, mixed, r * wide + far,
                 )  # fmt: skip
-        accumulate(
-            space, mixed, wide, rows, layers, at, wide * PANEL, wide, hidden, space, x, hidden
-        )
+        step = wide * PANEL
+        accumulate(mixed, 0, wide, rows, layers, at, step, wide, hidden, x, 0, hidden)
         at += wide * hidden
+        weight = row(norms, 2 * i + 1, hidden)
         for r in range(rows):
-            which = (2 * i + 1) * hidden
-            norm(space, x + r * hidden, norms, which, hidden, eps, space, y + r * hidden)
-        product(
-            space,
-            y,
-            hidden,
-            rows,
-            layers,
-            at,
-            hidden * PANEL,
-            hidden,
-            2 * inner,
-            space,
-            gate,
-            2 * inner,
-        )
-        at += hidden * 2 * inner
+            norm(row(x, r, hidden), weight, eps, row(normed, r, hidden))
+        step = hidden * PANEL
+        product(normed, 0, hidden, rows, layers, at, step, hidden, both, gates, 0, both)
+        at += hidden * both
         for r in range(rows):
-            activate(space[gate + r * 2 * inner :], inner)
-        accumulate(
-            space, gate, 2 * inner, rows, layers, at, inner * PANEL, inner, hidden, space, x, hidden
-        )
+            activate(row(gates, r, both), inner)
+        step = inner * PANEL
+        accumulate(gates, 0, both, rows, layers, at, step, inner, hidden, x, 0, hidden)
         at += inner * hidden
+    weight = row(norms, 2 * depth, hidden)
     for e in range(len(ends)):
-        last = 2 * depth * hidden
-        norm(space, x + ends[e] * hidden, norms, last, hidden, eps, space, y + e * hidden)
-    product(space, y, hidden, len(ends), output, 0, hidden * PANEL, hidden, vocab, logits, 0, vocab)
-    heap = logits[ROWS * vocab :]
+        norm(row(x, ends[e], hidden), weight, eps, row(normed, e, hidden))
+    step = hidden * PANEL
+    product(normed, 0, hidden, len(ends), output, 0, step, hidden, vocab, logits, 0, vocab)
+    heap = row(logits, ROWS, vocab)
     for e in range(len(ends)):
-        position = positions[ends[e]] + 1
-        ids[e], logprobs[e] = draw(
-            logits, e * vocab, vocab, seeds[e], position, temperatures[e], heap
-        )
+        position, heat = positions[ends[e]] + 1, temperatures[e]
+        ids[e], logprobs[e] = draw(row(logits, e, vocab), seeds[e], position, heat, heap)
 
 
 class Kernel:
@@ -182,8 +165,16 @@ class Kernel:
         self.spaces = [np.zeros(space, np.float32) for _ in range(workers)]
         self.outs = [np.zeros((ROWS + 1) * sizes.vocab, np.float32) for _ in range(workers)]
         self.fixed = (
-            (sizes.vocab, sizes.hidden, sizes.inner, sizes.layers)
-            + (sizes.heads, sizes.kv_heads, sizes.head, self.blocks),
+            (
+                sizes.vocab,
+                sizes.hidden,
+                sizes.inner,
+                sizes.layers,
+                sizes.heads,
+                sizes.kv_heads,
+                sizes.head,
+                self.blocks,
+            ),
             np.float32(sizes.eps),
             weights.norms.reshape(-1),
             weights.embedding.reshape(-1).view(np.uint16),

@@ -46,25 +46,37 @@ def exp(x):
     return _F(0.0) if x < _F(-87.0) else value
 
 
-@inlined
-def norm(x, at_x, weight, at_w, n, eps, y, at_y):
-    scale = _F(1.0) / np.sqrt(squares(x, at_x, n) / _F(n) + eps)
-    for j in range(n):
-        y[at_y + j] = x[at_x + j] * scale * weight[at_w + j]
+# Slices below: of an index `at + j`, which might be negative, LLVM makes no vectors.
 
 
 @inlined
-def rotate(x, at, cos, sin, at_c, half, scale):
+def row(matrix, i, n):
+    """Row i of a flat matrix with n columns."""
+    return matrix[i * n : (i + 1) * n]
+
+
+@inlined
+def norm(x, weight, eps, y):
+    """y = x over its root mean square, times weight."""
+    scale = _F(1.0) / np.sqrt(squares(x, 0, len(x)) / _F(len(x)) + eps)
+    for j in range(len(x)):
+        y[j] = x[j] * scale * weight[j]
+
+
+@inlined
+def rotate(x, cos, sin, scale):
+    """Rotary positions on one head, in place, times scale."""
+    half = len(x) // 2
+    left, right = x[:half], x[half:]
     for j in range(half):
-        a, b = x[at + j], x[at + half + j]
-        c, s = cos[at_c + j], sin[at_c + j]
-        x[at + j] = (a * c - b * s) * scale
-        x[at + half + j] = (b * c + a * s) * scale
+        a, b = left[j], right[j]
+        left[j] = (a * cos[j] - b * sin[j]) * scale
+        right[j] = (b * cos[j] + a * sin[j]) * scale
 
 
 @inlined
 def activate(x, n):
-    """silu of the first n numbers times the next n, over the first. Slices: else LLVM fears overlap."""
+    """silu of the first n numbers times the next n, over the first."""
     gate, up = x[:n], x[n : 2 * n]
     for j in range(n):
         value = gate[j]
@@ -73,21 +85,9 @@ def activate(x, n):
 
 @inlined
 def attend(
-    q,
-    at_q,
-    group,
-    head,
-    cache,
-    first,
-    table,
-    length,
-    next_table,
-    next_length,
-    scores,
-    wide,
-    out,
-    at_o,
-):
+    q, at_q, group, head, cache, first, table, length, next_table, next_length,
+    scores, wide, out, at_o,
+):  # fmt: skip
     """`group` query rows against `length` positions; the next row's are fetched meanwhile."""
     far, used = head * PANEL, (length + PANEL - 1) // PANEL
     for b in range(used):
@@ -96,17 +96,15 @@ def attend(
             fetch(cache, first + next_table[b] * 2 * far, 2 * far)
         product(q, at_q, head, group, cache, at, 0, head, PANEL, scores, b * PANEL, wide)
     for g in range(group):
-        row = g * wide
-        for j in range(length, used * PANEL):
-            scores[row + j] = _F(-np.inf)
-        top = peak(scores, row, used * PANEL)
-        for j in range(used * PANEL):
-            scores[row + j] = exp(scores[row + j] - top)
-        scale = _F(1.0) / total(scores, row, used * PANEL)
-        for j in range(length):
-            scores[row + j] *= scale
-        for j in range(head):
-            out[at_o + g * head + j] = _F(0.0)
+        line = row(scores, g, wide)[: used * PANEL]
+        line[length:] = _F(-np.inf)
+        top = peak(line, 0, used * PANEL)
+        for j in range(len(line)):
+            line[j] = exp(line[j] - top)
+        scale = _F(1.0) / total(line, 0, used * PANEL)
+        for j in range(len(line)):
+            line[j] *= scale
+    out[at_o : at_o + group * head] = _F(0.0)
     for b in range(used):
         at = first + table[b] * 2 * far + far
         k = min(PANEL, length - b * PANEL)
@@ -123,42 +121,46 @@ def _mix(z):
 
 
 @inlined
-def draw(logits, at, n, seed, position, temperature, heap):
-    """As sample.draw; `heap` is room for n numbers."""
-    top = peak(logits, at, n)
+def _first(line, value):
+    at = 0
+    while at + 1 < len(line) and line[at] != value:
+        at += 1
+    return at
+
+
+@inlined
+def draw(line, seed, position, temperature, heap):
+    """As sample.draw for one row; `heap` is room for as many numbers."""
+    n = len(line)
+    top = peak(line, 0, n)
     for j in range(n):
-        heap[j] = exp(logits[at + j] - top)
+        heap[j] = exp(line[j] - top)
     mass = math.log(total(heap, 0, n))
-    best = 0
     if temperature == _F(0.0):
-        while logits[at + best] != top:
-            best += 1
-        return best, _F(-mass)
+        return _first(line, top), _F(-mass)
     if temperature != _F(1.0):
         for j in range(n):
-            heap[j] = exp((logits[at + j] - top) / temperature)
+            heap[j] = exp((line[j] - top) / temperature)
     whole = 0.0
     for j in range(0, n, PANEL):
         whole += total(heap, j, PANEL)
     z = _mix(_mix(seed) + _U(sample.GOLDEN) * _U(position + 1))
     left = np.float64(z >> _U(11)) * 2.0**-53 * whole
     # Panel by panel, then inside one: rounding may leave a rest behind the last panel.
-    at_panel = 0
-    while at_panel + PANEL < n:
-        part = np.float64(total(heap, at_panel, PANEL))
+    start = 0
+    while start + PANEL < n:
+        part = np.float64(total(heap, start, PANEL))
         if left < part:
             break
         left -= part
-        at_panel += PANEL
+        start += PANEL
     best = -1
-    for j in range(at_panel, at_panel + PANEL):
+    for j in range(start, start + PANEL):
         if heap[j] > _F(0.0):
             best = j
             if left < heap[j]:
                 break
         left -= heap[j]
     if best < 0:  # the rest fell into a panel of zeros
-        best = 0
-        while logits[at + best] != top:
-            best += 1
-    return best, _F(np.float64(logits[at + best] - top) - mass)
+        best = _first(line, top)
+    return best, _F(np.float64(line[best] - top) - mass)

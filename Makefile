@@ -1,0 +1,59 @@
+# Works with GNU make from 3.81 and any POSIX shell. PYTHON=python3.x chooses another Python for .venv.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+KERNEL := src/system2/policies/local
+# The question reaches the shell through the environment, so that no sign in it means anything to make or sh.
+override Q := $(value Q)
+export Q
+export PYTHON
+
+.PHONY: help ask question test test-slow check bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+ask: question $(VENV)/.kernel ## answer a question: make ask Q="What is 17 × 23?" (ARGS="--effort high" for options)
+	@exec $(BIN)/python -m system2 ask $(ARGS) -- "$$Q"
+
+test: $(VENV)/.dev $(VENV)/.kernel ## install what the tests need and run them
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+test-slow: $(VENV)/.dev $(VENV)/.kernel ## run the tests that take minutes
+	@$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+check: $(VENV)/.dev ## lint, format and types: ruff and pyright
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m pyright
+
+bench: $(VENV)/.dev $(VENV)/.kernel ## measure speed and print ratios (minutes)
+	@for one in benchmarks/*.py; do echo "$$one"; $(BIN)/python "$$one" || exit 1; done
+
+clean: ## remove caches and builds; .venv and runs stay
+	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage
+	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+question:
+	@[ -n "$$Q" ] || { echo 'Give a question: make ask Q="What is 17 × 23?"' >&2; exit 2; }
+
+# Stamps: pip runs again only when the packages asked for have changed.
+$(VENV)/.base: pyproject.toml constraints.txt
+	@[ -x $(BIN)/python ] || .ci/venv $(VENV)
+	@.ci/progress $(VENV)/base.log "installing system2 (once, about a minute)" $(PIP) -e .
+	@touch $@
+
+$(VENV)/.kernel: $(VENV)/.base $(KERNEL)/kernel.py $(KERNEL)/gemm.py $(KERNEL)/sample.py
+	@.ci/progress $(VENV)/kernel.log "compiling the decoder (once, about 15 seconds)" \
+		$(BIN)/python -m system2.policies.local.kernel
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@.ci/progress $(VENV)/torch.log "installing PyTorch for the CPU (once)" $(PIP) torch==2.13.0 || \
+	.ci/progress $(VENV)/torch.log "installing PyTorch from $(TORCH_INDEX)" \
+		$(PIP) --extra-index-url $(TORCH_INDEX) torch==2.13.0
+	@.ci/progress $(VENV)/dev.log "installing what the tests need (once)" $(PIP) -e '.[dev,train,eval]'
+	@touch $@

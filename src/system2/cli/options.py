@@ -1,0 +1,109 @@
+"""What the words of the command line mean: the question, the budget, the key, the price. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from system2.core import Price
+from system2.solve import LONGEST, Options, amount, check
+
+
+def question(options: argparse.Namespace) -> str:
+    """From the argument, a file or standard input. Raises ValueError, OSError."""
+    if options.file is not None and options.question is not None:
+        raise ValueError("both a question and --file were given; give one of them")
+    if options.file is not None:
+        with Path(options.file).open("rb") as file:
+            text = decoded(file.read(4 * LONGEST + 1), options.file)
+    elif options.question == "-":
+        text = decoded(sys.stdin.buffer.read(4 * LONGEST + 1), "standard input")
+    elif options.question is None:
+        raise ValueError("no question; give some text, a --file, or - for standard input")
+    else:
+        text = options.question
+    check(text)
+    return text
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a file's bytes. Raises ValueError if there are too many or they are not UTF-8."""
+    if len(data) > 4 * LONGEST:
+        raise ValueError(
+            f"the question has more than {4 * LONGEST:,} bytes ({name}); at most {LONGEST:,} "
+            "characters are read: shorten it"
+        )
+    try:
+        return data.decode("utf-8-sig").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"the question is not UTF-8 text ({name}, {error.reason} at byte {error.start}); "
+            "convert it, for example with iconv"
+        ) from error
+
+
+def settings(options: argparse.Namespace) -> Options:
+    """Command-line options as those of `prepare`. Raises ValueError."""
+    given: dict[str, Any] = {
+        name: value
+        for name in (
+            "effort", "samples", "tokens", "dollars", "seconds", "at_once",
+            "model", "model_name", "system", "seed",
+        )
+        if (value := getattr(options, name)) is not None
+    }  # fmt: skip
+    if (price := price_of(options)) is not None:
+        given["price"] = price
+    if key := key_of(options):
+        given["key"] = key
+    return Options(**given, trace=not options.no_trace)
+
+
+def key_of(options: argparse.Namespace) -> str:
+    """The server's key: from a file or the environment, never from an argument."""
+    if not options.key_file:
+        return os.environ.get("OPENAI_API_KEY", "")
+    try:
+        key = Path(options.key_file).read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        key = ""
+    if not key:
+        raise ValueError(f"the key file {options.key_file} is empty or holds no text")
+    return key
+
+
+def price_of(options: argparse.Namespace) -> Price | None:
+    """--price IN/OUT, else the model's entry in prices.toml, else unknown."""
+    if options.price:
+        parts = options.price.split("/")
+        if len(parts) != 2:
+            raise ValueError(f"--price {options.price}: expected IN/OUT, for example 0.15/0.60")
+        return Price(*(amount(part, "--price") for part in parts))
+    if options.model_name:
+        from platformdirs import user_config_path
+
+        for path in (Path("prices.toml"), user_config_path("system2") / "prices.toml"):
+            if path.exists() and (price := listed(path, options.model_name)):
+                return price
+    return None
+
+
+def listed(path: Path, name: str) -> Price | None:
+    """A model's row in a price list. Raises ValueError where the list is not one."""
+    try:
+        row = tomllib.loads(path.read_text("utf-8")).get(name)
+        if row is None:
+            return None
+        amounts = {key: amount(row[key], key) for key in ("prompt", "completion")}
+        cached: Decimal | None = amount(row["cached"], "cached") if "cached" in row else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path}, model {name!r}: cannot be read ({error}); a row gives prompt and completion, "
+            "in dollars per million tokens"
+        ) from error
+    return Price(**amounts, cached=cached)

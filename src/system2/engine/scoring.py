@@ -1,0 +1,45 @@
+"""Calls to the verifier, under a deadline of its own. Knows nothing about trees or budgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from math import isnan
+
+from system2.core import Chain, Failed, Problem, Step, Verifier
+from system2.engine.calls import Caller, describe
+from system2.engine.work import Part
+
+
+class Judge:
+    """Asks one verifier about one problem; a verifier that fails or is late cannot end the search."""
+
+    def __init__(
+        self, problem: Problem, verifier: Verifier | None, seconds: float, caller: Caller
+    ) -> None:
+        self.problem, self.verifier, self.seconds, self.caller = problem, verifier, seconds, caller
+
+    async def verify(self, part: Part, before: list[Step]) -> None:
+        """Score what a call brought after the steps `before`; what was cut off has no score."""
+        whole = {child: steps for child, steps in part.chains.items() if not steps[-1].cut}
+        scores = await self.scores(part, [[*before, *steps] for steps in whole.values()])
+        part.scores = dict(zip(whole, scores, strict=True))
+
+    async def scores(self, part: Part, chains: Sequence[Chain]) -> list[float | None]:
+        """One score a chain; None each where the verifier fails or is late."""
+        nothing: list[float | None] = [None] * len(chains)
+        if not chains or not self.verifier:
+            return nothing
+        try:
+            async with asyncio.timeout(self.seconds):
+                lend = partial(self.caller.lend, part)
+                scores = await self.verifier.score(self.problem, chains, lend)
+            if len(scores) != len(chains):
+                raise ValueError(f"{len(scores)} scores came for {len(chains)} chains")
+            if any(score is not None and isnan(score) for score in scores):
+                raise ValueError("a score was not a number")
+        except Exception as error:  # noqa: BLE001  a verifier's fault must not end the search
+            self.caller.tell(Failed(part.ask, "verifier", describe(error)))
+            return nothing
+        return [*scores]
