@@ -46,7 +46,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@.ci/progress $(VENV)/base.log "installing system2 (once, about a minute)" $(PIP) -e .
 	@touch $@
 
-$(VENV)/.kernel: $(VENV)/.base $(KERNEL)/kernel.py $(KERNEL)/gemm.py $(KERNEL)/sample.py
+$(VENV)/.kernel: $(VENV)/.base $(wildcard $(KERNEL)/*.py)
 	@.ci/progress $(VENV)/kernel.log "compiling the decoder (once, about 15 seconds)" \
 		$(BIN)/python -m system2.policies.local.kernel
 	@touch $@

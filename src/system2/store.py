@@ -9,11 +9,11 @@ import types
 import typing
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from platformdirs import user_data_path
 
@@ -106,25 +106,38 @@ def decode(line: str) -> Event:
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
     if is_dataclass(value):
+        entries = {field.name: getattr(value, field.name) for field in fields(value)}
+        rests = _rests(cast(type[Any], type(value)))
         return {
-            field.name: _plain(entry)
-            for field in fields(value)
-            if not _left_out(field, entry := getattr(value, field.name))
+            name: _plain(entry)
+            for name, entry in entries.items()
+            if not (_is_empty(entry) and _is_empty(rests[name]) and entry == rests[name])
         }
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in typing.cast(list[Any], value)]
+        return [_plain(entry) for entry in cast(list[Any], value)]
     if isinstance(value, dict):
-        entries = typing.cast(dict[str, Any], value)
-        return {name: _plain(entry) for name, entry in entries.items()}
+        return {name: _plain(entry) for name, entry in cast(dict[str, Any], value).items()}
     if isinstance(value, Decimal):
         return str(value)
     return value
 
 
-def _left_out(field: Field[Any], entry: Any) -> bool:
-    """Is it empty, and would reading bring the same back?"""
-    empty = entry is None or entry is False or entry == () or entry == ""
-    return empty and (field.default is MISSING or field.default == entry)
+def _is_empty(entry: Any) -> bool:
+    return entry is None or entry is False or entry == () or entry == ""
+
+
+@cache
+def _rests(kind: type[Any]) -> dict[str, Any]:
+    """What each field is when its line leaves it out; MISSING: it may not."""
+    rests = {field.name: field.default for field in fields(kind)}
+    for name, hint in _hints(kind).items():
+        if rests[name] is MISSING:
+            origin = typing.get_origin(hint) or hint
+            if origin in (typing.Union, types.UnionType):
+                rests[name] = None
+            elif origin in (tuple, str, bool):
+                rests[name] = origin()
+    return rests
 
 
 @cache
@@ -135,12 +148,11 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 def _value(kind: Any, value: Any) -> Any:
     """A JSON value as the type that a field's annotation names."""
     if is_dataclass(kind):
-        hints = _hints(typing.cast(type[Any], kind))
+        kind = cast(type[Any], kind)
+        hints = _hints(kind)
         given = {name: _value(hints[name], entry) for name, entry in value.items()}
-        for field in fields(kind):  # what was left out because it was empty
-            if field.name not in given and field.default is field.default_factory:
-                given[field.name] = _empty(hints[field.name])
-        return typing.cast(Any, kind)(**given)
+        rests = {name: rest for name, rest in _rests(kind).items() if rest is not MISSING}
+        return kind(**(rests | given))
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         some = [one for one in inner if one is not types.NoneType]
@@ -153,13 +165,3 @@ def _value(kind: Any, value: Any) -> Any:
     if kind is Decimal:
         return Decimal(value)
     return value
-
-
-def _empty(kind: Any) -> Any:
-    """The empty value of a type: None, (), "" or False. Raises TypeError where it has none."""
-    origin = typing.get_origin(kind) or kind
-    if origin in (typing.Union, types.UnionType):
-        return None
-    if origin not in (tuple, str, bool):
-        raise TypeError(f"a value of type {kind} is missing")
-    return typing.cast(type[Any], origin)()

@@ -42,7 +42,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=own,
-        preexec_fn=before,  # noqa: PLW1509  limits are set for this child alone
+        preexec_fn=before,
     )
 
 

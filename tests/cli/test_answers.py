@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 from pathlib import Path
 
@@ -72,9 +71,7 @@ def test_the_question_from_elsewhere(tmp_path: Path):
     file = tmp_path / "question.txt"
     file.write_bytes(b"\xef\xbb\xbf" + SUM.encode() + b"\n")  # as Windows' editor leaves it
     ways = (("ask", SUM), ("ask", "--file", str(file)), ("ask", "-"))
-    told = {
-        run(*way, "--effort", "low", "--seed", "1", stdin=SUM.encode()).out for way in ways
-    }
+    told = {run(*way, "--effort", "low", "--seed", "1", stdin=SUM.encode()).out for way in ways}
     assert len(told) == 1
 
 
@@ -105,7 +102,7 @@ def test_help_comes_at_once(words: tuple[str, ...]):
 @pytest.mark.slow
 def test_the_second_start_compiles_nothing(tmp_path: Path):
     def files() -> dict[Path, int]:
-        return {path: os.stat(path).st_mtime_ns for path in tmp_path.rglob("*.nb?")}
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
 
     run("ask", SUM, "--effort", "low", XDG_CACHE_HOME=str(tmp_path))
     compiled = files()

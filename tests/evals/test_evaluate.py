@@ -22,9 +22,6 @@ from system2.evals.estimators import pass_at, wilson
 from system2.evals.plot import plot, ready
 from system2.evals.problems import DRAWN, same
 from system2.policies.local import OUTSIDE
-from system2.solve import prepare
-from system2.tasks import TASKS
-from system2.verifiers import Expressions
 
 
 @dataclass
@@ -126,8 +123,8 @@ def test_countdown_has_its_control_and_all_has_its_tasks() -> None:
     control = run("countdown4", 4).row("random", 8)
     assert control is not None
     assert 0 < control.accuracy.value < 0.5
-    found = run("all", 30)
-    assert [family.problems for family in found.families] == [2] * len(TASKS)
+    found = run("all", 16)
+    assert sorted(family.problems for family in found.families) == [1] * 14 + [2]
     assert found.row("random", 8) is None
 
 
@@ -243,10 +240,9 @@ def test_what_is_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert told["problems"] == 4
     assert told["rows"][0]["accuracy"].keys() == {"value", "low", "high", "error"}
     pytest.importorskip("matplotlib")
-    for name in ("a.png", "a.svg"):
-        ready(tmp_path / name)
-        plot(found, tmp_path / name)
-        assert (tmp_path / name).stat().st_size > 5000
+    ready(tmp_path / "a.svg")
+    plot(found, tmp_path / "a.svg")
+    assert "sees the answer" in (tmp_path / "a.svg").read_text("utf-8")
 
 
 # ---------------------------------------------------------------- who may know a gold answer
@@ -288,8 +284,10 @@ def test_nobody_who_answers_builds_the_exact_verifier() -> None:
             name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
             known = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             assert not {name, *known} & {"exact", "Exact"}, path
-    engine = prepare("1+1", policy=Oracle({}), trace=False)
-    assert type(engine.judge.verifier) is Expressions
+    tree = ast.parse((SOURCE / "solve.py").read_text("utf-8"))
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    used = [node for node in froms if (node.module or "").startswith("system2.verifiers")]
+    assert {alias.name for node in used for alias in node.names} == {"Expressions"}
 
 
 def test_evaluations_import_neither_training_nor_a_server() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,30 +32,21 @@ Streams = dict[int, list[Token]]
 
 
 def tensors() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
     wide, narrow = HEADS * HEAD, KV_HEADS * HEAD
-
-    def random(*shape: int) -> Any:
-        return (rng.standard_normal(shape) * 0.3).astype(np.float16)
-
-    made = {
-        "model.embed_tokens.weight": random(VOCAB, HIDDEN),
-        "model.norm.weight": 1 + random(HIDDEN),
+    layer = {
+        "input_layernorm": (HIDDEN,), "post_attention_layernorm": (HIDDEN,),
+        "self_attn.q_proj": (wide, HIDDEN), "self_attn.k_proj": (narrow, HIDDEN),
+        "self_attn.v_proj": (narrow, HIDDEN), "self_attn.o_proj": (HIDDEN, wide),
+        "mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN),
+        "mlp.down_proj": (HIDDEN, INNER),
+    }  # fmt: skip
+    shapes = {f"layers.{i}.{name}": shape for i in range(LAYERS) for name, shape in layer.items()}
+    shapes |= {"embed_tokens": (VOCAB, HIDDEN), "norm": (HIDDEN,)}
+    rng = np.random.default_rng(0)
+    return {
+        f"model.{name}.weight": (rng.normal(2 - len(shape), 0.3, shape)).astype(np.float16)
+        for name, shape in shapes.items()
     }
-    for i in range(LAYERS):
-        layer = f"model.layers.{i}."
-        made |= {
-            layer + "input_layernorm.weight": 1 + random(HIDDEN),
-            layer + "post_attention_layernorm.weight": 1 + random(HIDDEN),
-            layer + "self_attn.q_proj.weight": random(wide, HIDDEN),
-            layer + "self_attn.k_proj.weight": random(narrow, HIDDEN),
-            layer + "self_attn.v_proj.weight": random(narrow, HIDDEN),
-            layer + "self_attn.o_proj.weight": random(HIDDEN, wide),
-            layer + "mlp.gate_proj.weight": random(INNER, HIDDEN),
-            layer + "mlp.up_proj.weight": random(INNER, HIDDEN),
-            layer + "mlp.down_proj.weight": random(HIDDEN, INNER),
-        }
-    return made
 
 
 def write(folder: Path, config: dict[str, Any], weights: dict[str, Any]) -> Path:
@@ -214,12 +205,13 @@ def test_little_memory_changes_nothing(start: Callable[..., Decoder]) -> None:
 
 
 def idle(decoder: Decoder) -> bool:
-    for _ in range(400):
-        stats = decoder.stats()
-        if (stats.running, stats.waiting, stats.used) == (0, 0, 0):
-            return True
+    """Every count back at zero within two seconds."""
+    end = time.monotonic() + 2
+    while (now := decoder.stats()).running or now.waiting or now.used:
+        if time.monotonic() > end:
+            return False
         time.sleep(0.005)
-    return False
+    return True
 
 
 def test_closing_a_stream_frees_everything(start: Callable[..., Decoder]) -> None:
@@ -242,21 +234,13 @@ def test_closing_a_stream_frees_everything(start: Callable[..., Decoder]) -> Non
 
 
 def test_several_loops_share_a_decoder(start: Callable[..., Decoder]) -> None:
-    decoder, found = start(), dict[int, Streams]()
+    decoder, fresh = start(), start()
     sets = [mixed(8, seed=10 + i) for i in range(3)]
-
-    def work(i: int) -> None:
-        found[i] = asyncio.run(read(decoder, sets[i]))
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    fresh = start()
-    for i, rows in enumerate(sets):
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda rows: asyncio.run(read(decoder, rows)), sets))
+    for rows, mine in zip(sets, found, strict=True):
         alone = asyncio.run(read(fresh, rows))
-        assert {j: bits(t) for j, t in alone.items()} == {j: bits(t) for j, t in found[i].items()}
+        assert {j: bits(t) for j, t in alone.items()} == {j: bits(t) for j, t in mine.items()}
 
 
 def test_a_failed_pass_reaches_every_stream(start: Callable[..., Decoder]) -> None:
@@ -364,7 +348,7 @@ def test_damaged_files_say_what_to_do(tmp_path: Path, name: str) -> None:
     cure = "; reinstall system2 or rebuild with `system2 train sft`"
     for data in (b"", b"{", whole[:-100], None):
         path.unlink() if data is None else path.write_bytes(data)
-        with pytest.raises(WeightsError, match="is missing|is damaged|cannot be read") as raised:
+        with pytest.raises(WeightsError, match=r"is missing|is damaged|cannot be read") as raised:
             load(tmp_path)
         assert str(raised.value).startswith(f"{path} ") and str(raised.value).endswith(cure)
 
@@ -385,9 +369,8 @@ def test_against_transformers(tmp_path: Path) -> None:
     prompts = torch.randint(3, 2560, (16, 20))
     with torch.inference_mode():
         mask = torch.ones_like(prompts)
-        text = theirs.generate(
-            prompts, attention_mask=mask, max_new_tokens=60, do_sample=False, pad_token_id=0
-        )
+        given = {"max_new_tokens": 60, "do_sample": False, "pad_token_id": 0}
+        text = theirs.generate(prompts, attention_mask=mask, **given)
         logits = theirs(text).logits.numpy()
     weights = load(tmp_path)
     rows = [Row(tuple(prompt), 0, 60, 0.0) for prompt in prompts.tolist()]

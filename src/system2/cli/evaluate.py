@@ -31,8 +31,8 @@ METHODS = {
     "random": "random moves (control)",
 }
 SHORT = {
-    "direct": "no thinking", "chain": "one chain", "majority": "majority", "weighted": "weighted",
-    "pass": "any right",
+    "direct": "direct", "chain": "chain", "majority": "majority", "weighted": "weighted",
+    "pass": "any",
 }  # fmt: skip
 
 

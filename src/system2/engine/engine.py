@@ -73,6 +73,7 @@ class Engine:
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
         )
         self.streak = 0
+        self.over = False
         self.ending = ""  # why someone asked the run to stop
         self.faults: list[Exception] = []  # of watchers
 
@@ -150,6 +151,8 @@ class Engine:
                 why = "failed" if self.streak >= STREAK else "enough" if self.enough() else ""
                 asks = say(plan, done)
                 await self.line.breathe(len(done))
+        if self.ordered and why in ("", "enough"):  # where a call is cut would hang on the clock
+            await self.line.rest()
         return why or "complete"
 
     async def drain(self, plan: Plan) -> bool:
@@ -203,7 +206,10 @@ class Engine:
         return not self.line.flying and self.strategy.need(self.tree) == 0
 
     def tell(self, event: Event) -> None:
-        """Tell the watchers; one that fails is dropped, and ends the run."""
+        """Tell the watchers; one that fails is dropped, and ends the run. After the end, silence."""
+        if self.over:
+            return
+        self.over = isinstance(event, Finished)
         for watcher in [*self.watchers]:
             try:
                 watcher(event)

@@ -105,6 +105,12 @@ class Line:
             await self.breathe(1)
         return False
 
+    async def rest(self) -> None:
+        """Wait until all that runs is in."""
+        while self.running and not self.closed:
+            self.news.clear()
+            await self.news.wait()
+
     async def freed(self) -> bool:
         """Wait for room that other searches hold; False: nothing waits, or nobody holds any."""
         if not self.waits or self.meter.idle:

@@ -153,6 +153,8 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 def bootstrap(values: Floats, seed: int, draws: int = DRAWS) -> tuple[float, float]:
     """95 % percentile interval of the mean, problems drawn again with replacement (Efron 1979)."""
     rng, size = np.random.default_rng(seed), len(values)
-    means = np.array([values[rng.integers(size, size=size)].mean() for _ in range(draws)])
-    low, high = np.quantile(means, (0.025, 0.975))
+    block = max(1, 500_000 // size)  # resamples at once, to keep memory small
+    parts = [min(block, draws - done) for done in range(0, draws, block)]
+    means = [values[rng.integers(size, size=(part, size))].mean(1) for part in parts]
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return float(low), float(high)

@@ -11,7 +11,16 @@ from typing import Any
 
 from system2.core import Meter, Usage
 from system2.evals import control
-from system2.evals.estimators import Ballots, Estimate, ballots, estimate, orders, pass_at, vote_at
+from system2.evals.estimators import (
+    Ballots,
+    Estimate,
+    Ints,
+    ballots,
+    estimate,
+    orders,
+    pass_at,
+    vote_at,
+)
 from system2.evals.problems import Item, refused
 from system2.tasks.countdown import Facts
 
@@ -151,15 +160,16 @@ def report(
     """Everything there is to say about finished trials. logprobs: does the backend tell them?"""
     names = sorted({trial.item.task for trial in trials})
     by_task = {name: [t for t in trials if t.item.task == name] for name in names}
+    random = orders(settings.samples[-1], settings.seed)
     families = [
-        Family(name, len(own), tuple(rows(own, settings, logprobs)))
+        Family(name, len(own), tuple(rows(own, settings, random, logprobs=logprobs)))
         for name, own in (by_task.items() if len(names) > 1 else ())
     ]
     inside = [trial for trial in trials if not trial.item.outside]
     return Report(
         settings,
         len(trials),
-        tuple(rows(trials, settings, logprobs)),
+        tuple(rows(trials, settings, random, logprobs=logprobs)),
         tuple(families),
         refusals([t.samples for t in inside], settings.seed),
         refusals([t.chain for t in inside], settings.seed),
@@ -179,7 +189,7 @@ def refusals(tries: Sequence[Tried], seed: int) -> Estimate | None:
     return estimate([mean(thought.refused for thought in t.thoughts) for t in tries], seed)
 
 
-def rows(trials: Sequence[Trial], settings: Settings, logprobs: bool) -> list[Row]:
+def rows(trials: Sequence[Trial], settings: Settings, random: Ints, *, logprobs: bool) -> list[Row]:
     """All methods; votes by log-probability only where the backend tells these."""
     seed, counts, n = settings.seed, settings.samples, settings.samples[-1]
     samples = [trial.samples for trial in trials]
@@ -190,7 +200,6 @@ def rows(trials: Sequence[Trial], settings: Settings, logprobs: bool) -> list[Ro
             ("chain", [trial.chain for trial in trials]),
         )
     ]
-    random = orders(n, seed)
     for method in ("majority", "weighted") if logprobs else ("majority",):
         votes = [polled(tried, weighted=method == "weighted") for tried in samples]
         for k in counts:

@@ -125,7 +125,7 @@ class Plain:
         """Rotary positions on (rows, heads, head), halves side by side (arXiv 2104.09864)."""
         a, b = np.split(x, 2, axis=-1)
         cos, sin = self.weights.cos[at][:, None], self.weights.sin[at][:, None]
-        return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+        return _float(np.concatenate([a * cos - b * sin, b * cos + a * sin], -1))
 
 
 def _float(x: NDArray[Any]) -> Floats:

@@ -27,8 +27,8 @@ SLOTS = 32
 BUDGET = 64
 """Rows of a worker's pass, decoded and prompt tokens together."""
 
-SPLIT = 8
-"""From this many rows on, a second worker's start costs less than it saves."""
+SPLIT = 32
+"""Rows of a pass from which on a second worker gains: below, the pass waits for the slower half."""
 
 
 @dataclass(frozen=True, slots=True)
