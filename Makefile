@@ -10,6 +10,7 @@ override Q := $(value Q)
 export Q
 export PYTHON
 
+.NOTPARALLEL:
 .PHONY: help ask question test test-slow check bench clean
 
 help: ## show this list
@@ -41,19 +42,22 @@ question:
 	@[ -n "$$Q" ] || { echo 'Give a question: make ask Q="What is 17 × 23?"' >&2; exit 2; }
 
 # Stamps: pip runs again only when the packages asked for have changed.
-$(VENV)/.base: pyproject.toml constraints.txt
-	@[ -x $(BIN)/python ] || .ci/venv $(VENV)
-	@.ci/progress $(VENV)/base.log "installing system2 (once, about a minute)" $(PIP) -e .
+$(BIN)/python:
+	@sh .ci/venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	@sh .ci/progress $(VENV)/base.log "installing system2 (once, about a minute)" $(PIP) -e .
 	@touch $@
 
 $(VENV)/.kernel: $(VENV)/.base $(wildcard $(KERNEL)/*.py)
-	@.ci/progress $(VENV)/kernel.log "compiling the decoder (once, about 15 seconds)" \
+	@sh .ci/progress $(VENV)/kernel.log "compiling the decoder (once, about 15 seconds)" \
 		$(BIN)/python -m system2.policies.local.kernel
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.base
-	@.ci/progress $(VENV)/torch.log "installing PyTorch for the CPU (once)" $(PIP) torch==2.13.0 || \
-	.ci/progress $(VENV)/torch.log "installing PyTorch from $(TORCH_INDEX)" \
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@sh .ci/progress $(VENV)/torch.log "installing PyTorch for the CPU (once)" $(PIP) torch==2.13.0 || \
+	sh .ci/progress $(VENV)/torch.log "installing PyTorch from $(TORCH_INDEX)" \
 		$(PIP) --extra-index-url $(TORCH_INDEX) torch==2.13.0
-	@.ci/progress $(VENV)/dev.log "installing what the tests need (once)" $(PIP) -e '.[dev,train,eval]'
-	@touch $@
+	@sh .ci/progress $(VENV)/dev.log "installing system2 and what its tests need (once)" \
+		$(PIP) -e '.[dev,train,eval]'
+	@touch $(VENV)/.base $@

@@ -130,7 +130,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     options = parser.parse_args()
     rows: list[dict[str, float]] = []
-    print(f"{'nodes':>8} {'call':>7} {'seeded':>7} {'node':>7} {'beam':>7} {'bare task':>10} {'ratio':>6}")
+    print(
+        f"{'nodes':>8} {'call':>7} {'seeded':>7} {'node':>7} {'beam':>7} {'bare task':>10} {'ratio':>6}"
+    )
     for n in options.sizes:
         row = {
             "nodes": n,
@@ -138,9 +140,7 @@ def main() -> None:
             "call": cpu(lambda n=n: searched(best_of(n, choose=first), Nothing())),
             "seeded": cpu(lambda n=n: searched(best_of(n, choose=first), Nothing(), 1)),
             "node": cpu(lambda n=n: searched(best_of(n // 50, choose=first), Nothing(50))),
-            "beam": cpu(
-                lambda n=n: searched(beam(32, 32, max(1, n // 1024), choose=first), Nothing())
-            ),
+            "beam": cpu(lambda n=n: searched(beam(32, 32, 1 + n // 1024, choose=first), Nothing())),
         }
         row["ratio"] = row["call"] / row["bare"]
         rows.append(row)
@@ -150,7 +150,9 @@ def main() -> None:
         )
     print("microseconds of CPU a call, a call with a seed, a node of a chain, a node of a beam")
     deep = {n: cpu(lambda n=n: searched(long_line(n), Nothing())) for n in (100, 1_000, 3_000)}
-    print("a call at the end of a line of", ", ".join(f"{n:,}: {us:.0f} us" for n, us in deep.items()))
+    print(
+        "a call at the end of a line of", ", ".join(f"{n:,}: {us:.0f} us" for n, us in deep.items())
+    )
     pauses = {
         name: pause(seed, length)
         for name, seed, length in (
@@ -160,7 +162,9 @@ def main() -> None:
         )
     }
     for name, (wall, used) in pauses.items():
-        print(f"longest pause, 1,024 replies at once, {name}: {wall:.1f} ms by the wall, {used:.1f} ms CPU")
+        print(
+            f"longest pause, 1,024 replies at once, {name}: {wall:.1f} ms by the wall, {used:.1f} ms CPU"
+        )
     missed = [
         *(f"a call at {r['nodes']:,}" for r in rows if r["call"] > BARS["call"]),
         *(f"a node at {r['nodes']:,}" for r in rows if max(r["node"], r["beam"]) > BARS["node"]),

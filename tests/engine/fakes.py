@@ -12,6 +12,7 @@ from typing import Any
 from system2.core import (
     Asked,
     Bill,
+    Budget,
     CallFailed,
     Chain,
     Delta,
@@ -23,10 +24,12 @@ from system2.core import (
     Policy,
     Problem,
     Request,
+    Strategy,
     Tree,
     Write,
 )
 from system2.engine import Engine
+from system2.policies.fake import Digits
 
 SUM = Problem.of("1+1")
 
@@ -66,7 +69,9 @@ class Late:
                         await asyncio.sleep(0)
                     yield item
         except CallFailed as error:
-            raise CallFailed(str(error), retry=error.retry, after=0.0, unseen=error.unseen) from None
+            raise CallFailed(
+                str(error), retry=error.retry, after=0.0, unseen=error.unseen
+            ) from None
         finally:
             self.open -= request.n
 
@@ -227,3 +232,35 @@ def arrived(tree: Tree) -> int:
 def asks(events: Sequence[Event]) -> list[Asked]:
     """What was asked."""
     return [event for event in events if isinstance(event, Asked)]
+
+
+WILD: dict[str, Any] = {"fail": 0.2, "breaks": 0.2, "cut": 0.2, "repeat": 0.4, "base": 2}
+
+
+def think(
+    strategy: Strategy, policy: Any = None, budget: Budget | None = None, **options: Any
+) -> tuple[Engine, Finished, list[Event]]:
+    """An engine that has run, how it ended, and what happened."""
+    engine = Engine(SUM, strategy, policy or Digits(), Meter(budget or Budget()), **options)
+    end, events = drive(engine)
+    assert settled(engine.meter)
+    return engine, end, events
+
+
+def always(fault: Fault) -> Callable[[int], Fault]:
+    return lambda n: fault
+
+
+def only(number: int, fault: Fault) -> Callable[[int], Fault | None]:
+    return lambda n: fault if n == number else None
+
+
+def hanging(n: int = 1, after: int = 2) -> Faulty:
+    """Call `n` and all later ones hang after some tokens."""
+    policy = Digits(bills=False)
+    return Faulty(policy, lambda number: Fault(after, hang=True) if number >= n else None)
+
+
+async def turns(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)

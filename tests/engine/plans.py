@@ -49,13 +49,13 @@ def some(tree: Tree, dice: Random) -> list[Node]:
     return dice.sample(nodes, min(2, len(nodes)))
 
 
-def counted(node: Node) -> float:
-    return 1.0
-
-
 strategies = st.one_of(
     st.builds(best_of, st.integers(1, 9)),
-    st.builds(lambda n, k: best_of(n, choose=majority, need=agreed(k)), st.integers(1, 9), st.integers(1, 3)),
+    st.builds(
+        lambda n, k: best_of(n, choose=majority, need=agreed(k)),
+        st.integers(1, 9),
+        st.integers(1, 3),
+    ),
     st.builds(sheaf, st.integers(1, 6)),
     st.builds(lambda n, k: sheaf(n, need=enough(k)), st.integers(1, 6), st.integers(1, 4)),
     st.builds(lambda n: sheaf(n, "step", key=apart), st.integers(1, 6)),

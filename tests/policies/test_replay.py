@@ -2,7 +2,18 @@
 
 import asyncio
 
-from system2.core import Bill, Budget, CallFailed, Delta, Event, Meter, Piece, Problem, Request, Usage
+from system2.core import (
+    Bill,
+    Budget,
+    CallFailed,
+    Delta,
+    Event,
+    Meter,
+    Piece,
+    Problem,
+    Request,
+    Usage,
+)
 from system2.engine import Engine, regrow
 from system2.policies.replay import ReplayPolicy
 from system2.search import best_of, mcts
@@ -31,13 +42,17 @@ class Dice:
 
 def run(strategy, policy, seed):
     events: list[Event] = []
-    engine = Engine(Problem.of("q"), strategy, policy, Meter(Budget(tokens=200, per_call=8)), seed=seed)
+    engine = Engine(
+        Problem.of("q"), strategy, policy, Meter(Budget(tokens=200, per_call=8)), seed=seed
+    )
     engine.watchers.append(lambda e: None if isinstance(e, Piece) else events.append(e))
     return asyncio.run(engine.run()), engine, events
 
 
 def shape(tree):
-    return [(n.id, n.parent and n.parent.id, n.step, n.count, n.tried, n.visits) for n in tree.nodes]
+    return [
+        (n.id, n.parent and n.parent.id, n.step, n.count, n.tried, n.visits) for n in tree.nodes
+    ]
 
 
 def test_replies_come_again():
@@ -50,7 +65,7 @@ def test_replies_come_again():
 
 def test_what_was_not_recorded_fails():
     _, _, events = run(best_of(2), Dice(), 3)
-    end, engine, told = run(best_of(3), ReplayPolicy(events), 3)
+    end, _, told = run(best_of(3), ReplayPolicy(events), 3)
     assert end.samples == 2
     failed = [e for e in told if type(e).__name__ == "Failed"]
     assert len(failed) == 1 and "no further continuation" in failed[0].error

@@ -24,7 +24,7 @@ from system2.tasks.multiplication import multiplication
 from system2.tasks.subtraction import subtraction
 from system2.tasks.task import Task, ranges
 from system2.tasks.wording import dress, expression, slip
-from system2.tasks.written import is_fact, whole, work
+from system2.tasks.written import compared, is_fact, whole, work
 
 TASKS = (addition, subtraction, multiplication, division, chain, linear)
 SEEDS = range(300)
@@ -100,7 +100,8 @@ def columns_hold(core: str, columns: list[str], result: str) -> None:
     carry, digits = 0, ""
     for place, column in enumerate(columns):
         asked, _, found = column.partition("=")
-        x, y, moved, borrowed = groups(r"(\d)[-+*](\d)[-+](\d)(\+10)?", asked)
+        signs = (re.escape(op), "-" if op == "-" else r"\+")
+        x, y, moved, borrowed = groups(rf"(\d){signs[0]}(\d){signs[1]}(\d)(\+10)?", asked)
         assert int(x) == int(left) // 10**place % 10
         below = int(right.rstrip("0") or "0") if op == "*" else int(right) // 10**place % 10
         assert int(y) == below
@@ -118,6 +119,13 @@ def piece_holds(piece: str) -> Fraction:
     head, mark, body = piece.partition(":")
     value = equal(head)
     if not mark:
+        *_, last, result = head.split("=")
+        sign, a, op, b = groups(r"(-?)\(?(\d+)([-+*])(\d+)\)?", last) if value else ("", 0, "", 0)
+        if value < 0 and b == "0":
+            return value  # -5+0
+        # a negative sign was outside before there was a result
+        assert (sign == "-") == (value < 0) == result.startswith("-"), piece
+        assert (last == f"{sign}({a}{op}{b})") == (value < 0) and worth(f"{a}{op}{b}") == abs(value)
         return value
     core = re.sub(r"^-\((.*)\)$", r"\1", head.split("=")[-1])
     listed, *results = re.split(r"(?:^| )so ", body)
@@ -125,7 +133,7 @@ def piece_holds(piece: str) -> Fraction:
     if results and re.match(r"\d+\+\d+", results[0]):  # parts of a product, then their sum
         assert columns and sum(equal(column) for column in columns) == worth(core)
         return_value = piece_holds(body.split(" so ", 1)[1])
-        assert abs(value) == abs(return_value)
+        assert abs(value) == abs(return_value) and results[-1] == str(value)
         return value
     columns_hold(core, columns, results[0])
     first = worth(results[0].split(" r ")[0])
@@ -148,16 +156,11 @@ def trace_holds(task: Task, facts: Any, trace: str) -> None:
     gold = task.answer(facts)
     main, mark, proof = trace.partition("<check>")
     steps = split(main)
-    if task.name in ("addition", "subtraction"):
-        shown = piece_holds(steps[-1])
-        if len(steps) == 2:
-            match = re.fullmatch(r"(\d+)<(\d+) so -\((\d+)-(\d+)\)", steps[0])
-            assert match and int(match[1]) < int(match[2])
-            assert (match[1], match[2]) == (match[4], match[3]) and gold == f"-{shown}"
-        else:
-            op = "+" if task.name == "addition" else "-"
-            assert len(steps) == 1 and gold == str(shown)
-            assert steps[0].startswith(f"{facts[0]}{op}{facts[1]}:")
+    if task.name == "addition":
+        assert len(steps) == 1 and gold == str(piece_holds(steps[0]))
+        assert steps[0].startswith(f"{facts[0]}+{facts[1]}:")
+    elif task.name == "subtraction":
+        subtraction_holds(facts, steps, gold)
     elif task.name == "multiplication":
         a, b = map(str, facts)
         assert steps[0] in (f"{a}*{b}", f"{b}*{a}")
@@ -182,6 +185,35 @@ def trace_holds(task: Task, facts: Any, trace: str) -> None:
             results = [piece_holds(piece) for piece in pieces(proof.removesuffix(" ok"))]
             sides = steps[0].replace(facts.letter, f"({gold})").split("=")
             assert results[-1] == worth(sides[0]) == worth(sides[1])
+
+
+def comparison_holds(a: str, b: str, text: str) -> str:
+    """`99=,18<` of two padded numbers: the right pairs, and no pair too many; the last sign."""
+    assert len(a) == len(b)
+    pairs = text.split(",")
+    for x, y, pair in zip(a, b, pairs, strict=False):
+        assert pair == x + y + ("=" if x == y else "<" if int(x) < int(y) else ">")
+    assert all(pair.endswith("=") for pair in pairs[:-1])
+    assert pairs[-1][-1] != "=" or len(pairs) == len(a)
+    return pairs[-1][-1]
+
+
+def subtraction_holds(facts: tuple[int, int], steps: list[str], gold: str) -> None:
+    a, b = facts
+    assert steps[0] == f"{a}-{b}"
+    first, second, text, verdict = groups(r"(\d+)\|(\d+):(\S+) so (\S+)", steps[1])
+    width = max(len(str(a)), len(str(b)))
+    assert (first, second) == (str(a).zfill(width), str(b).zfill(width))
+    sign = comparison_holds(first, second, text)
+    assert verdict == {"=": "0", ">": f"{a}-{b}", "<": f"-({b}-{a})"}[sign]
+    if sign == "=":
+        assert len(steps) == 2 and gold == "0"
+        return
+    columns, outside, result = steps[2].partition(" so -")
+    assert len(steps) == 3 and columns.startswith(verdict.strip("-()") + ":")
+    shown = piece_holds(columns)
+    assert bool(outside) == (sign == "<")
+    assert gold == (f"-{result}" if outside else f"{shown}") and abs(int(gold)) == shown
 
 
 def product_holds(steps: list[str]) -> Fraction:
@@ -214,11 +246,17 @@ def division_holds(facts: tuple[int, int], steps: list[str], gold: str) -> None:
         assert steps[1] == f"{b}:" + ",".join(f"{n} {n * b}" for n in range(1, 10))
         rest, seen, found = 0, 0, ""
         for i, step in enumerate(steps[2:]):
-            row = r"(\d+):(\d)(?: (\d+))? left (\d+)"
-            head, digit, product, left = groups(row, step)
+            row = r"(\d+):(\d)(?: (\d+))?(?:,(\d+) (\d+)>)? left (?:(\d+)-(\d+)=)?(\d+)"
+            head, digit, product, after, beyond, whole_, minus, left = groups(row, step)
             taken = 1 if i else len(head)
             assert int(head) == int(f"{rest}{str(a)[seen : seen + taken]}")
-            assert int(product or 0) == int(digit) * b
+            assert int(product or 0) == int(digit) * b and (product is None) == (digit == "0")
+            assert (whole_, minus) == ((head, product) if product else (None, None))
+            if digit == "9":
+                assert after is None
+            else:
+                assert (int(after), int(beyond)) == (int(digit) + 1, (int(digit) + 1) * b)
+                assert int(beyond) > int(head)
             assert int(head) - int(product or 0) == int(left) < b
             rest, seen, found = int(left), seen + taken, found + digit
         assert (found, rest, seen) == (str(quotient), remainder, len(str(a)))
@@ -230,7 +268,7 @@ def proof_of_division(facts: tuple[int, int], steps: list[str]) -> bool:
     steps[-1] = steps[-1].removesuffix(" ok")
     for step in steps:
         piece_holds(step) if re.search("[=:]", step) else worth(step)
-    return steps[-1].endswith((f"={a}", f"so {a}")) or a % b == 0 and f"so {a}" in steps[-1]
+    return steps[-1].endswith((f"={a}", f"so {a}")) or (a % b == 0 and f"so {a}" in steps[-1])
 
 
 def linear_holds(facts: Any, steps: list[str], gold: str) -> None:
@@ -317,7 +355,7 @@ ATTACKS = (
     "x=", "22 r", "r 2", "22 r 2 r 2", "22 r 2\n", "22 r -2", "22 r ２", "22 or 22 r 2",
     "22 remainder", "22 r 02", "22 re 2", "22 rr 2", "22余", "__import__('os')", "\ud800",
     "\x00",
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -384,18 +422,39 @@ def test_the_forms_of_the_document() -> None:
     assert work(-345, "+", 78).startswith("-345+78=78-345=-(345-78):5-8-0+10=7,")
     assert work(-345, "+", 78).endswith(" so 267 so -267")
     assert work(45, "*", 21).startswith("45*21:45*20=900,45*1=45 so 900+45:0+5+0=5,")
-    assert work(45, "*", 7) == "45*7=315" and work(5, "-", 12) == "5-12=-7"
+    assert work(45, "*", 7) == "45*7=315" and work(5, "-", 12) == "5-12=-(12-5)=-7"
+    assert work(2, "*", -24) == "2*(-24)=-(2*24)=-48"
+    assert work(-24, "*", 2) == "-24*2=-(24*2)=-48" and work(-3, "*", -4) == "-3*(-4)=3*4=12"
+    assert work(36, "+", -12) == "36+(-12)=36-12=24" and work(5, "-", -12) == "5-(-12)=5+12=17"
+    assert work(-33, "+", 17) == "-33+17=17-33=-(33-17)=-16"
+    assert work(-33, "-", 17) == "-33-17=-(33+17)=-50"
+    assert work(-33, "*", 0) == "-33*0=0" and work(-33, "+", 0) == "-33+0=-33"
+    assert compared("9.11", "9.80") == "99=,18<" and compared("86", "86") == "88=,66="
+    columns = "347-86:7-6-0=1,4-8-0+10=6,3-0-1=2 so 261"
+    taken = subtraction.think((86, 347), "low", Random(0))
+    assert taken == f"86-347<step>086|347:03< so -(347-86)<step>{columns} so -261"
+    taken = subtraction.think((347, 86), "low", Random(0))
+    assert taken == f"347-86<step>347|086:30> so 347-86<step>{columns}"
+    assert subtraction.think((86, 86), "low", Random(0)) == "86-86<step>86|86:88=,66= so 0"
+    rows = division.think((34 * 409 + 17, 34), "low", Random(0)).split("<step>")[2:]
+    assert rows == [
+        "139:4 136,5 170> left 139-136=3",
+        "32:0,1 34> left 32",
+        "323:9 306 left 323-306=17",
+    ]
 
 
 def test_false_traces_are_noticed() -> None:
-    """The checker of this file must fail on a wrong digit anywhere in a trace."""
+    """The checker of this file must fail on a wrong digit or sign anywhere in a trace."""
     unnoticed = []
     for seed in range(60):
         for task in TASKS:
             facts = task.draw(Random(seed))
             trace = task.think(facts, "high", Random(seed))
-            at = Random(seed).choice([m.start() for m in re.finditer(r"\d", trace)])
-            wrong = trace[:at] + str((int(trace[at]) + 1) % 10) + trace[at + 1 :]
+            places = [m.start() for m in re.finditer(r"[\d-]|(?<=\d)[<>](?!/?[a-z])", trace)]
+            at = Random(seed).choice(places)
+            other = {"<": ">", ">": "<", "-": "+"}.get(trace[at]) or str((int(trace[at]) + 1) % 10)
+            wrong = trace[:at] + other + trace[at + 1 :]
             try:
                 trace_holds(task, facts, wrong)
             except (AssertionError, AttributeError, ValueError, SyntaxError, ZeroDivisionError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
+from math import isqrt
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from system2.tasks import outside
 from system2.tasks.grid import grid
 from system2.tasks.knights import knights
 from system2.tasks.sequences import KINDS, sequences
-from system2.tasks.task import Task
+from system2.tasks.task import Task, phrasings
 
 SEEDS = range(300)
 TASKS = (sequences, knights, grid)
@@ -88,7 +89,7 @@ def _column(piece: str) -> bool:
 
 
 def test_sequences_are_certain_and_their_traces_true() -> None:
-    kinds = set()
+    kinds, tried = set(), 0
     for seed in SEEDS:
         facts = sequences.draw(Random(seed))
         kinds.add(facts.kind)
@@ -101,17 +102,86 @@ def test_sequences_are_certain_and_their_traces_true() -> None:
                     assert not _follows(other, [*facts.terms, guess])
         for effort in ("low", "high"):
             trace = sequences.think(facts, effort, Random(seed))
-            first, *steps = re.split("<step>|<back>", trace)
-            assert first == ",".join(map(str, facts.terms))
-            for step in steps:
-                body = re.sub(r"^(add|times|fib|square|grow|alt) | by \d+ ok$| ok$| no$", "", step)
-                written = [w for w in _operations(body) if "=" in w]
-                assert all(equal(w) for w in written), step
-                if step.endswith(" no"):
-                    assert not _follows(step.split()[0], [*facts.terms, facts.following])
-                    assert effort == "high"
-            assert steps[-1].endswith((f"={facts.following}", f" so {facts.following}"))
-    assert kinds == set(KINDS)
+            assert len(re.findall(r"<[a-z]+>|.", trace)) < 420
+            _follow_sequence(trace, facts.kind, facts.terms, facts.following)
+            tried += trace.count(" no<back>")
+            assert effort == "high" or "<back>" not in trace
+    assert kinds == set(KINDS) and 20 < tried < 75
+
+
+def _follow_sequence(trace: str, kind: str, terms: tuple[int, ...], following: int) -> None:
+    """Restated, all differences, a kind named by the first of them, its evidence, the next term."""
+    restated, shown, *steps = re.split("<step>|<back>", trace)
+    assert restated == ",".join(map(str, terms))
+    differences = [b - a for a, b in pairwise(terms)]
+    for (a, b), written in zip(pairwise(terms), _operations(shown), strict=True):
+        assert _asked(written) == f"{b}-{a}" and equal(written) and _result(written) == b - a
+        if ":" not in written and max(abs(a), abs(b)) > 99:
+            assert abs(b - a) < 100 <= min(abs(a), abs(b)) and a * b > 0
+    if len(found := trace.split(" no<back>")) > 1:
+        assert len(found) == 2
+        wrong, evidence, *steps = steps
+        assert wrong.split()[0] != kind and not _follows(wrong.split()[0], [*terms, following])
+        fitting = _fitting(wrong, evidence.removesuffix(" no"), terms, differences)
+        assert fitting == [True] * (len(fitting) - 1) + [False]
+    named, *steps = steps
+    assert named.split()[0] == kind
+    if kind in ("times", "fib", "square"):
+        evidence, *steps = steps
+        assert evidence.endswith(" ok")
+        fitting = _fitting(named, evidence.removesuffix(" ok"), terms, differences)
+        assert all(fitting) and len(fitting) == len(terms) - ("square", "times", "fib").index(kind)
+    else:
+        _fitting(named, "", terms, differences)
+    step = following - terms[-1]
+    moved = f"{terms[-1]}-{-step}" if step < 0 else f"{terms[-1]}+{step}"
+    asked = {
+        "times": [f"{terms[-1]}*{named[6:]}"],
+        "fib": [f"{terms[-2]}+{terms[-1]}"],
+        "square": [f"{isqrt(abs(following))}*{isqrt(abs(following))}"],
+        "grow": [f"{differences[-1]}+{named[5:]}", moved],
+    }.get(kind, [moved])
+    assert [_asked(written) for written in steps] == asked
+    assert all(equal(written) for written in steps) and _result(steps[-1]) == following
+
+
+def _fitting(
+    named: str, evidence: str, terms: tuple[int, ...], differences: list[int]
+) -> list[bool]:
+    """Does each piece of true evidence go with the kind and its numbers, as the beginning has them?"""
+    kind, *numbers = named.split()
+    growth = [b - a for a, b in pairwise(differences)]
+    parts = _operations(evidence) if evidence else []
+    assert all(equal(part) for part in parts)
+    results = [_result(part) for part in parts]
+    if kind == "times":
+        wanted = [int(numbers[0]), *terms[2:]]
+        asked = [f"{terms[1]}/{terms[0]}", *(f"{term}*{numbers[0]}" for term in terms[1:])]
+    elif kind == "fib":
+        wanted = [*terms[2:]]
+        asked = [f"{a}+{b}" for a, b in pairwise(terms)]
+    elif kind == "square":
+        wanted = [*terms]
+        asked = [f"{isqrt(terms[0]) + n}*{isqrt(terms[0]) + n}" for n in range(len(terms))]
+    elif kind == "grow":
+        assert int(numbers[0]) == growth[0]
+        wanted = [growth[0]] * len(growth)
+        asked = [f"{b}-{a}" for a, b in pairwise(differences)]
+    else:
+        assert [int(n) for n in numbers] == differences[: 1 + (kind == "alt")]
+        wanted = [differences[n % len(numbers)] for n in range(len(differences))]
+        asked = [str(n) for n in differences]
+    assert [_asked(part) for part in parts] == asked[: len(parts)]
+    return [a == b for a, b in zip(results, wanted, strict=False)]
+
+
+def _asked(written: str) -> str:
+    """What an operation or a bare number begins with, without brackets around negative numbers."""
+    return re.sub(r"\((-\d+)\)", r"\1", re.split("[=:]", written)[0])
+
+
+def _result(written: str) -> int:
+    return int(re.split(r"=| so ", written)[-1])
 
 
 def _operations(body: str) -> list[str]:
@@ -127,14 +197,14 @@ def _operations(body: str) -> list[str]:
 
 
 def _follows(kind: str, terms: list[int]) -> bool:
-    steps = [b - a for a, b in zip(terms, terms[1:], strict=False)]
-    growth = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(terms)]
+    growth = [b - a for a, b in pairwise(steps)]
     if kind == "add":
         return len(set(steps)) == 1
     if kind == "times":
         if 0 in terms:
             return False
-        return {Fraction(b, a) for a, b in zip(terms, terms[1:], strict=False)} in (
+        return {Fraction(b, a) for a, b in pairwise(terms)} in (
             [{Fraction(ratio)} for ratio in range(2, 6)]
         )
     if kind == "fib":
@@ -163,9 +233,21 @@ def test_knights_have_one_solution_and_true_verdicts() -> None:
         assert count - 1 <= len(facts.statements) <= count
         for effort in ("low", "high"):
             trace, *checks = knights.think(facts, effort, Random(seed)).split("<check>")
-            names, said, *tested = trace.split("<step>")
+            names, *steps = trace.split("<step>")
+            said, tested = steps[: len(facts.statements)], steps[len(facts.statements) :]
             assert names == ",".join(f"{n} {name.lower()}" for n, name in enumerate(facts.names, 1))
-            claims = [part.split(">") for part in said.split(",")]
+            claims = [step.split(":")[1].split(">") for step in said]
+            for step, (speaker, claim), statement in zip(
+                said, claims, facts.statements, strict=True
+            ):
+                about = re.findall(r"\d", claim)
+                named = [facts.names[int(digit) - 1].lower() for digit in (speaker, *about)]
+                assert step.startswith(f"{named[0]} on {' '.join(named[1:])}:")
+                assert (int(speaker) - 1, [int(d) - 1 for d in about]) == (
+                    statement.speaker,
+                    list(statement.about),
+                )
+                assert re.sub(r"\d", "", claim) == statement.claim
             orders = ["".join(kinds) for kinds in product("+-", repeat=count)]
 
             def fits(speaker: str, claim: str, kinds: str) -> bool:
@@ -212,6 +294,30 @@ def test_knights_are_numbered_as_they_appear() -> None:
             ]
             places = [match.start() for match in found if match]
             assert len(places) == len(found) and places == sorted(places)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_knights_say_who_speaks(language: str) -> None:
+    """No pronoun that could be anybody's; speaker and people spoken about are named or "i"."""
+    for name, templates in phrasings(language)["knights"].items():
+        if name in ("intro", "ask"):
+            continue
+        slots = "abc" if name in ("same", "different") else "ab"
+        for text in templates:
+            assert set(re.findall(r"\{(\w)\}", text)) == set(slots), text
+            assert not re.search(r"\b(he|she|they|him|her|them)\b", text), text
+            if name.startswith("self_"):
+                assert "他" not in text, text
+                own = re.search(r"\b(i|me|us|we)\b|我|自己|claims to be", text)
+                assert own or text.count("{a}") == 2, text
+
+
+def test_a_comma_parts_statements_only_without_another() -> None:
+    for seed in SEEDS:
+        facts = knights.draw(Random(seed))
+        question = knights.ask(facts, "en", Random(seed)).lower()
+        # "ann says ben lies, according to cal …" leaves open what cal said
+        assert not re.search(", (according to|if you ask)", question), question
 
 
 def test_knights_answers_in_other_words() -> None:
@@ -269,11 +375,13 @@ def test_grids_are_visible_certain_and_their_traces_true() -> None:
             # nothing is pushed out
             pairs = [*examples, (row, gold)]
             assert all(a.replace("0", "") == b.replace("0", "") for a, b in pairs)
+        restated = "".join(f"{a}>{b};" for a, b in examples) + f"{row}><step>"
+        assert len({len(text) for text in (row, *sum(examples, ()))}) == 1
         low = grid.think(facts, "low", Random(seed))
-        assert low == f"{rule}<step>{gold}"
+        assert low == f"{restated}{rule}<step>{gold}"
         high = grid.think(facts, "high", Random(seed))
-        assert high.endswith(f"<step>{gold}")
-        for tried in high.removesuffix(f"<step>{gold}").split("<back>"):
+        assert high.startswith(restated) and high.endswith(f"<step>{gold}")
+        for tried in high.removeprefix(restated).removesuffix(f"<step>{gold}").split("<back>"):
             name, *checks = tried.split("<check>")
             for (before, after), check in zip(examples, checks, strict=False):
                 result, verdict = check.split()
@@ -301,17 +409,24 @@ def test_facts_are_true() -> None:
 
 def _fact(given: str, learnt: str) -> bool:
     if given.startswith("spell "):
-        return learnt.split(" ") == list(given[6:-1])
+        return learnt.split(".") == list(given[6:-1])
     if given[:3] in ("up ", "dow"):
         numbers = list(map(int, re.findall(r"\d+", given)))
-        first, _, left = learnt.partition(":")
-        wanted = min(numbers) if given.startswith("up") else max(numbers)
-        numbers.remove(wanted)
-        return int(first) == wanted and left == ",".join(map(str, numbers))
-    if "|" in given:
-        return learnt[0] + learnt[2] == given[0] + given[2] and (learnt[1] == "<") == (
-            given[0] < given[2]
-        )
+        best, _, left = learnt.partition(":")
+        pick = min if given.startswith("up") else max
+        wanted = [pick(numbers[: n + 1]) for n in range(len(numbers))]
+        numbers.remove(wanted[-1])
+        return best.split(",") == list(map(str, wanted)) and left == ",".join(map(str, numbers))
+    if re.fullmatch(r"\d\d", given):
+        return learnt == ("=" if given[0] == given[1] else "<" if given[0] < given[1] else ">")
+    if ";" in given:
+        table, head = given[:-1].split(";")
+        divisor = int(table.partition(":")[0])
+        digit = int(head) // divisor
+        pick = f"{digit} {digit * divisor}" if digit else "0"
+        pick += f",{digit + 1} {(digit + 1) * divisor}>" if digit < 9 else ""
+        multiples = table.partition(":")[2]
+        return _fact(f"{divisor}:", multiples) and learnt == pick and digit < 10
     if "," in given:
         a, b = map(int, given[:-1].split(","))
         high, low = max(a, b), min(a, b)
@@ -328,7 +443,13 @@ def _fact(given: str, learnt: str) -> bool:
         return int(given[:-1], 10 if given[:-1].isdigit() else 16) == int(
             learnt, 16 if given[:-1].isdigit() else 10
         )
-    return _value(given[:-1]) == int(learnt)
+    if "=" in learnt or "(" in given or given.startswith("-"):
+        *forms, result = learnt.split("=")
+        assert forms and all(_value(form) == int(result) for form in (given[:-1], *forms))
+        sign, a, op, b = re.fullmatch(r"(-?)\(?(\d+)([-+*])(\d+)\)?", forms[-1]).groups()
+        inside = _value(f"{a}{op}{b}")
+        return inside >= 0 and (sign == "-" or inside == int(result))
+    return _value(given[:-1]) == int(learnt) >= 0
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -50,13 +50,27 @@ def test_a_batch_keeps_lessons_whole():
     torch = pytest.importorskip("torch")
     from system2.training import batch
 
-    data, packed = batch.draw(TOKENIZER, Random(1), 4, 576, 0.5)
-    assert data.ids.shape == data.learnt.shape == data.segments.shape == (4, 576)
-    for row, lessons in enumerate(packed):
-        for number, one in enumerate(lessons, 1):
-            own = data.segments[row] == number
-            assert data.ids[row][own].tolist() == one.ids
-            assert data.learnt[row][own].tolist() == one.learnt
-    assert (data.segments > 0).float().mean() > 0.85
-    assert not data.learnt[data.segments == 0].any()
-    assert torch.equal(data.ids[data.segments == 0], torch.zeros_like(data.ids[data.segments == 0]))
+    shapes = (batch.Shape(6, 192), batch.Shape(4, 576))
+    for shape, (data, packed) in zip(
+        shapes, batch.draw(TOKENIZER, Random(1), shapes, 0.5), strict=True
+    ):
+        size = (shape.rows, shape.length)
+        assert data.ids.shape == data.learnt.shape == data.segments.shape == size
+        for row, lessons in enumerate(packed):
+            for number, one in enumerate(lessons, 1):
+                own = data.segments[row] == number
+                assert data.ids[row][own].tolist() == one.ids
+                assert data.learnt[row][own].tolist() == one.learnt
+        assert not data.learnt[data.segments == 0].any()
+        assert torch.equal(
+            data.ids[data.segments == 0], torch.zeros_like(data.ids)[data.segments == 0]
+        )
+
+
+def test_held_out_problems_are_never_taught():
+    from system2.tasks.task import held_out
+
+    for task in TASKS.values():
+        rng = Random(3)
+        assert not any(held_out(task, task.draw_taught(rng)) for _ in range(60))
+        assert held_out(task, task.draw_held_out(rng))

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from system2.training.sft import Recipe, train
 if __name__ == "__main__":
-    recipe = Recipe(updates=12, rows=2, length=576, processes=1, save_every=4, test_every=100)
+    recipe = Recipe(updates=12, short_rows=2, long_rows=2, processes=1, save_every=4, test_every=100)
     train(Path(sys.argv[1]), recipe)
 """
 

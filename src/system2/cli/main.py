@@ -134,9 +134,13 @@ def run_ask(options: argparse.Namespace) -> int:
 
 
 def run_eval(options: argparse.Namespace) -> int:
-    """Import late."""
-    from system2.cli.evaluate import evaluate
-
+    """Import late; its tables and plots are an extra."""
+    try:
+        from system2.cli.evaluate import evaluate
+    except ImportError as error:
+        raise ValueError(
+            f"evaluating needs more packages ({error}); install them with `pip install 'system2[eval]'`"
+        ) from error
     return evaluate(options)
 
 

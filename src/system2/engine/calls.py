@@ -28,6 +28,7 @@ from system2.engine.work import Part, seed_of
 from system2.engine.writing import Writing
 
 TRIES = 3  # of one call
+PIECES = 512  # taken in one turn of the event loop; more wait for the next
 
 
 class Caller:
@@ -38,6 +39,7 @@ class Caller:
     ) -> None:
         self.problem, self.policy, self.meter, self.seed = problem, policy, meter, seed
         self.tell = tell
+        self.pieces = 0  # taken in this turn of the event loop
 
     def promised(
         self, number: int, ask: Expand, children: range, each: int, reserve: int
@@ -90,12 +92,7 @@ class Caller:
 
     def again(self, part: Part, before: Usage) -> bool:
         """Is a further try paid for? One that cost something has used up its promise."""
-        now = part.usage
-        if (now.prompt, now.completion, now.unseen) == (
-            before.prompt,
-            before.completion,
-            before.unseen,
-        ):
+        if part.usage == replace(before, calls=part.usage.calls):
             return True
         last = part.promises[-1]
         each = last.tokens // last.rows
@@ -130,6 +127,9 @@ class Caller:
                     if writing.tokens > writing.grant:  # a server that ignores its limit
                         broken = "aborted"
                         break
+                    if not 0 < self.pieces < PIECES:
+                        await self.turn()
+                    self.pieces += 1
                 else:
                     broken = ""
         except asyncio.CancelledError:
@@ -143,6 +143,17 @@ class Caller:
             return None
         finally:
             self.book(part, broken, unseen=unseen and bool(broken))
+
+    async def turn(self) -> None:
+        """Wait for a turn of the event loop in which others have not taken too much already."""
+        while self.pieces >= PIECES:
+            await asyncio.sleep(0)
+        if not self.pieces:
+            asyncio.get_running_loop().call_soon(self.turned)
+
+    def turned(self) -> None:
+        """A new turn of the event loop has come."""
+        self.pieces = 0
 
     def book(self, part: Part, broken: str, *, unseen: bool) -> None:
         """The try under way is over: keep what came and count what it cost."""

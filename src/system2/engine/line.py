@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 
@@ -12,7 +12,7 @@ from system2.engine.calls import Caller
 from system2.engine.scoring import Judge
 from system2.engine.work import Part, Work
 
-BREATH = 32  # replies handed, or calls begun, before the event loop may do something else
+BREATH = 16  # replies handed, or calls begun, before the event loop may do something else
 GRACE = 0.1  # seconds that calls have to end when the run is over
 
 
@@ -34,7 +34,7 @@ class Line:
         self.steps: deque[Work] = deque()  # asks with continuations not yet begun
         self.answers: deque[Work] = deque()  # of these, the ones that go in waves
         self.begun: dict[int, Work] = {}  # asks with continuations begun, and not yet handed over
-        self.ready: dict[int, Work] = {}  # of these, the ones that are in, in order of arrival
+        self.ready: OrderedDict[int, Work] = OrderedDict()  # of these, what is in, as it came
         self.turn = 1  # the next ask to be handed over, where order matters
         self.running = 0  # parts under way
         self.calls: set[asyncio.Task[None]] = set()

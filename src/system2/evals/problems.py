@@ -77,7 +77,7 @@ def drawn(task: Task, n: int, seed: int) -> Item:
     """Problem number `n` of a task; English and Chinese take turns."""
     name = f"eval {seed} {task.name} {n}"
     rng, language = Random(name), LANGUAGES[n % 2]
-    facts = task.draw(rng)
+    facts = task.draw_held_out(rng)
     question = task.ask(facts, language, rng)
     return Item(name, task.name, language, question, partial(task.check, facts), facts)
 

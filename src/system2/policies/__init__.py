@@ -1,0 +1,1 @@
+"""Who proposes: the embedded model (`local`), any OpenAI-compatible server (`chat`), `fake` and `replay`."""

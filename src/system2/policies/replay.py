@@ -89,7 +89,11 @@ def _pieces(child: int, step: Step) -> list[Delta]:
     count = len(step.ids)
     if not count or count != step.tokens:
         kind = "reply" if step.told and step.told == step.tokens else step.kind
-        return [Delta(child, step.text, step.tokens, kind, end=end, answer=step.answer, state=step.state)]
+        return [
+            Delta(
+                child, step.text, step.tokens, kind, end=end, answer=step.answer, state=step.state
+            )
+        ]
     return [
         Delta(
             child,

@@ -9,6 +9,7 @@ from random import Random
 
 from system2.tasks.task import Language, Task, digits, phrase, ranges
 from system2.tasks.wording import dress
+from system2.tasks.written import compared
 
 EQUAL = 0.04  # share of problems with equal values
 TRICKY = 0.5  # share with the same whole part and different numbers of decimals
@@ -100,14 +101,7 @@ def think(facts: Facts, effort: str, rng: Random) -> str:
     """Pads both numbers to the same form, then compares digits from the left."""
     restated = f"{facts.first} {facts.second} {'larger' if facts.larger else 'smaller'}"
     first, second = _padded(facts.first, facts.second)
-    compared: list[str] = []
-    for a, b in zip(first, second, strict=True):
-        if a == ".":
-            continue
-        compared.append(f"{a}{'=' if a == b else '<' if a < b else '>'}{b}")
-        if a != b:
-            break
-    result = f"{','.join(compared)} so {answer(facts)}"
+    result = f"{compared(first, second)} so {answer(facts)}"
     return "<step>".join([restated, f"{first}|{second}", result])
 
 

@@ -36,10 +36,10 @@ class Facts:
     path: tuple[Move, ...]
 
 
-def _draw(rng: Random, count: int, low: int, high: int, targets: Sequence[int]) -> Facts:
+def _draw(rng: Random, count: int, bounds: Sequence[int], targets: Sequence[int]) -> Facts:
     """Numbers and target uniform, kept if solvable."""
     while True:
-        numbers = tuple(rng.randint(low, high) for _ in range(count))
+        numbers = tuple(rng.randint(*bounds) for _ in range(count))
         target = rng.randint(targets[0], targets[-1])
         if solvable(numbers, target):
             return Facts(numbers, target, solution(numbers, target, rng))
@@ -50,19 +50,19 @@ def draw(rng: Random) -> Facts:
     table = ranges()["countdown"]
     fewest, most = table["count"]
     count = fewest if rng.random() < _THREE else most
-    return _draw(rng, count, *table["numbers"], table["target"])
+    return _draw(rng, count, table["numbers"], table["target"])
 
 
 def draw_four(rng: Random) -> Facts:
     """Countdown-4, the one that is evaluated."""
     table = ranges()["countdown"]
-    return _draw(rng, 4, *table["numbers"], table["target"])
+    return _draw(rng, 4, table["numbers"], table["target"])
 
 
 def draw_game24(rng: Random) -> Facts:
     """A 24 game."""
     table = ranges()["game24"]
-    return _draw(rng, 4, *table["numbers"], [table["target"]])
+    return _draw(rng, 4, table["numbers"], [table["target"]])
 
 
 def _ask(section: str, facts: Facts, language: Language, rng: Random) -> str:
@@ -198,5 +198,10 @@ def _tokens(trace: str) -> list[str]:
     return _TOKEN.findall(trace)
 
 
-countdown = Task("countdown", draw, partial(_ask, "countdown"), think, answer, check)
-game24 = Task("game24", draw_game24, partial(_ask, "game24"), think, answer, check)
+def identity(facts: Facts) -> str:
+    """The numbers in any order, and the target."""
+    return f"{sorted(facts.numbers)} {facts.target}"
+
+
+countdown = Task("countdown", draw, partial(_ask, "countdown"), think, answer, check, identity)
+game24 = Task("game24", draw_game24, partial(_ask, "game24"), think, answer, check, identity)

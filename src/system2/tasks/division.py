@@ -44,12 +44,22 @@ def think(facts: Pair, effort: str, rng: Random) -> str:
         steps = long_division(a, b)
     else:
         multiples = ",".join(f"{n} {n * b}" for n in range(1, 10))
-        rows = [
-            f"{head}:{digit} {digit * b} left {left}" if digit else f"{head}:0 left {left}"
-            for head, digit, left in quotient_digits(a, b)
-        ]
+        rows = [_row(head, digit, b) for head, digit, _ in quotient_digits(a, b)]
         steps = "<step>".join([f"{a}/{b}", f"{b}:{multiples}", *rows])
     return f"{steps}<check>{_multiplied_back(a, b)}" if effort == "high" else steps
+
+
+def _row(head: int, digit: int, divisor: int) -> str:
+    """`153:4 136,5 170> left 153-136=17`; nothing is taken for a 0: `12:0,1 34> left 12`."""
+    taken = digit * divisor
+    left = f"{head}-{taken}={head - taken}" if digit else f"{head}"
+    return f"{head}:{picked(digit, divisor)} left {left}"
+
+
+def picked(digit: int, divisor: int) -> str:
+    """`4 136,5 170>`: the digit with its multiple, and the next one, which is too large."""
+    this = f"{digit} {digit * divisor}" if digit else "0"
+    return f"{this},{digit + 1} {(digit + 1) * divisor}>" if digit < 9 else this
 
 
 def _multiplied_back(a: int, b: int) -> str:

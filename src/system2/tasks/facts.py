@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
+from system2.tasks.division import picked
 from system2.tasks.letters import words
 from system2.tasks.moves import results
+from system2.tasks.written import compared, is_fact, work
 
 Pair = tuple[str, str]
 
@@ -34,7 +37,8 @@ def _plus(rng: Random) -> Pair:
 
 
 def _minus(rng: Random) -> Pair:
-    a, b = rng.randrange(100), rng.randrange(100)
+    """The larger minus the smaller: the other way round is a matter of `_signs`."""
+    b, a = sorted((rng.randrange(100), rng.randrange(100)))
     return f"{a}-{b}=", f"{a - b}"
 
 
@@ -44,6 +48,20 @@ def _times(rng: Random) -> Pair:
     if rng.random() < 0.5:
         a, b = b, a
     return f"{a}*{b}=", f"{a * b}"
+
+
+def _signs(rng: Random) -> Pair:
+    """A fact whose signs are brought outside: `2*(-24)=` goes on `-(2*24)=-48`."""
+    while True:
+        a, b = rng.randint(-99, 99), rng.randint(-99, 99)
+        op = rng.choice("+-*")
+        if rng.random() < 0.25:
+            (a, b), op = sorted((abs(a), abs(b))), "-"
+        elif op == "*":
+            a, b = rng.sample((a % 25 - 12, b), 2)
+        asked, _, rest = work(a, op, b).partition("=")
+        if is_fact(a, op, b) and "=" in rest:
+            return f"{asked}=", rest
 
 
 def _ends(rng: Random) -> Pair:
@@ -75,34 +93,45 @@ def _division(rng: Random) -> Pair:
 
 
 def _multiples(rng: Random) -> Pair:
-    number = rng.randint(11, 99)
-    return f"{number}:", ",".join(f"{n} {n * number}" for n in range(1, 10))
+    number = rng.randint(17, 99)
+    return f"{number}:", _table(number)
+
+
+def _table(number: int) -> str:
+    return ",".join(f"{n} {n * number}" for n in range(1, 10))
+
+
+def _pick(rng: Random) -> Pair:
+    """The digit of a quotient, read off the table of multiples."""
+    divisor, digit = rng.randint(17, 99), rng.randrange(10)
+    head = digit * divisor + rng.randrange(divisor)
+    return f"{divisor}:{_table(divisor)};{head}:", picked(digit, divisor)
+
+
+def _left(rng: Random) -> Pair:
+    """What is left of three digits when nearly all is taken."""
+    number, left = rng.randrange(100, 1000), rng.randrange(100)
+    return f"{number}-{number - left}=", f"{left}"
 
 
 def _digits(rng: Random) -> Pair:
-    a, b = rng.randrange(10), rng.randrange(10)
-    return f"{a}|{b}:", f"{a}{'<' if a < b else '>' if a > b else '='}{b}"
+    """A pair of digits and its sign, from written comparisons."""
+    a, b = rng.choices("0123456789", k=2)
+    return a + b, compared(a, b)[-1]
 
 
 def _first(rng: Random) -> Pair:
-    """The smallest or largest number, and what is left."""
+    """The smallest or largest number, found by the best so far, and what is left."""
     numbers = [rng.randrange(10 ** rng.randint(1, 3)) for _ in range(rng.randint(2, 5))]
     up = rng.random() < 0.5
-    found = min(numbers) if up else max(numbers)
+    best = list(accumulate(numbers, min if up else max))
     left = numbers.copy()
-    left.remove(found)
-    return f"{'up' if up else 'down'} {_joined(numbers)}=", f"{found}:{_joined(left)}"
+    left.remove(best[-1])
+    return f"{'up' if up else 'down'} {_joined(numbers)}=", f"{_joined(best)}:{_joined(left)}"
 
 
 def _joined(numbers: Sequence[int]) -> str:
     return ",".join(map(str, numbers))
-
-
-def _sum(rng: Random) -> Pair:
-    a, b = rng.randrange(100, 1000), rng.randrange(10 ** rng.randint(2, 3))
-    if rng.random() < 0.5:
-        a, b = b, a
-    return f"{a}+{b}=", f"{a + b}"
 
 
 def _horner(rng: Random) -> Pair:
@@ -130,22 +159,24 @@ def _spelt(rng: Random) -> Pair:
         word = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 14)))
     else:
         word = rng.choice(words())
-    return f"spell {word}=", " ".join(word)
+    return f"spell {word}=", ".".join(word)
 
 
 KINDS: Mapping[str, Kind] = {
-    "plus": Kind(_plus, 18),
-    "minus": Kind(_minus, 14),
-    "times": Kind(_times, 17),
-    "ends": Kind(_ends, 16, 2),
+    "plus": Kind(_plus, 17),
+    "minus": Kind(_minus, 13),
+    "times": Kind(_times, 16),
+    "ends": Kind(_ends, 14, 2),
+    "signs": Kind(_signs, 8, 2),
     "column": Kind(_column, 7),
-    "division": Kind(_division, 6),
-    "multiples": Kind(_multiples, 5, 6),
-    "square": Kind(_square, 2),
+    "division": Kind(_division, 5),
+    "multiples": Kind(_multiples, 3, 6),
+    "pick": Kind(_pick, 3, 6),
+    "left": Kind(_left, 3),
+    "square": Kind(_square, 1),
     "digits": Kind(_digits, 2),
-    "first": Kind(_first, 3, 2),
-    "sum": Kind(_sum, 3),
-    "horner": Kind(_horner, 3),
+    "first": Kind(_first, 2, 3),
+    "horner": Kind(_horner, 2),
     "hex": Kind(_hex, 1),
     "spelt": Kind(_spelt, 3, 3),
 }

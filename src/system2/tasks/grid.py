@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from system2.tasks.task import Language, Task, phrase, ranges
@@ -62,6 +63,14 @@ def _left(row: Row, n: int) -> Row:
     return row[n:] + (0,) * n
 
 
+def _mirror(row: Row) -> Row:
+    return row[::-1]
+
+
+def _paint(row: Row, a: int, b: int) -> Row:
+    return tuple(b if cell == a else cell for cell in row)
+
+
 def _swap(row: Row, a: int, b: int) -> Row:
     return tuple(b if cell == a else a if cell == b else cell for cell in row)
 
@@ -79,10 +88,14 @@ def _gather_left(row: Row) -> Row:
     return kept + (0,) * (len(row) - len(kept))
 
 
+def _gather_right(row: Row) -> Row:
+    return _gather_left(row[::-1])[::-1]
+
+
 def _runs(row: Row) -> list[tuple[int, int]]:
     """Start and end of every run of one colour."""
     edges = [i for i in range(len(row) + 1) if i in (0, len(row)) or row[i] != row[i - 1]]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if row[a]]
+    return [(a, b) for a, b in pairwise(edges) if row[a]]
 
 
 def _longest(row: Row) -> Row:
@@ -93,12 +106,12 @@ def _longest(row: Row) -> Row:
 _RULES: Mapping[str, Callable[..., Row]] = {
     "right": _right,
     "left": _left,
-    "mirror": lambda row: row[::-1],
-    "paint": lambda row, a, b: tuple(b if cell == a else cell for cell in row),
+    "mirror": _mirror,
+    "paint": _paint,
     "swap": _swap,
     "fill": _fill,
     "gather left": _gather_left,
-    "gather right": lambda row: _gather_left(row[::-1])[::-1],
+    "gather right": _gather_right,
     "longest": _longest,
 }
 
@@ -209,8 +222,9 @@ def _written(row: Row, space: str = "") -> str:
 
 
 def think(facts: Puzzle, effort: str, rng: Random) -> str:
-    """The rule, in high tried on every example, then applied to the row."""
-    trace = ""
+    """The puzzle again, the rule, in high tried on every example, then applied to the row."""
+    pairs = [f"{_written(before)}>{_written(after)};" for before, after in facts.examples]
+    trace = f"{''.join(pairs)}{_written(facts.row)}><step>"
     if effort == "high":
         if rng.random() < _WRONG:
             trace += _tried(_wrong(facts, rng), facts) + "<back>"

@@ -21,18 +21,22 @@ _SILENT = 0.12  # share of puzzles in which one person says nothing
 _MARKS = "\ue000\ue001\ue002"  # stand for the people until the order of appearance is known
 _LETTERS = "BCDEFGHJKLMNOPQRSTUVWXYZ"
 _ENGLISH = (
-    "Alice Bob Carol Dave Eve Frank Grace Henry Ivy Jack Kate Leo Mia Nick Olga Paul Quinn Rose "
-    "Sam Tom Uma Vera Will Xena Yuri Zoe Anna Ben Clara David Emma Felix George Hannah Ian Julia "
-    "Kevin Laura Max Nora Oscar Peter Ruth Steve Tina Victor Wendy Amy Ted Sue Joe Liz Ann Mark "
-    "Lucy Mike Jane John Mary Ken"
-).split()
+    "Alice", "Bob", "Carol", "Dave", "Eve", "Frank", "Grace", "Henry", "Ivy", "Jack", "Kate",
+    "Leo", "Mia", "Nick", "Olga", "Paul", "Quinn", "Rose", "Sam", "Tom", "Uma", "Vera", "Will",
+    "Xena", "Yuri", "Zoe", "Anna", "Ben", "Clara", "David", "Emma", "Felix", "George", "Hannah",
+    "Ian", "Julia", "Kevin", "Laura", "Max", "Nora", "Oscar", "Peter", "Ruth", "Steve", "Tina",
+    "Victor", "Wendy", "Amy", "Ted", "Sue", "Joe", "Liz", "Ann", "Mark", "Lucy", "Mike", "Jane",
+    "John", "Mary", "Ken",
+)  # fmt: skip
 _CHINESE = (
-    "小明 小红 小刚 小丽 小华 小芳 小李 小王 小张 小强 小美 小兰 小军 老王 老李 老张 阿强 阿珍 "
-    "李明 王芳 张伟 刘洋 陈静 赵磊 大壮"
-).split()
+    "小明", "小红", "小刚", "小丽", "小华", "小芳", "小李", "小王", "小张", "小强", "小美",
+    "小兰", "小军", "老王", "老李", "老张", "阿强", "阿珍", "李明", "王芳", "张伟", "刘洋",
+    "陈静", "赵磊", "大壮",
+)  # fmt: skip
 _STEMS = "甲乙丙"
 _SAID = re.compile(r"(\S+?)(?: is an? | ?[:=是] ?| )(knight|knave|骑士|无赖|骗子)")
 _SPLIT = re.compile(r"\s*(?:[,;，；、。\n]|\band\b)\s*")
+_ENDED = re.compile(r"[.。!！][”」\"']?$")
 _LONGEST = 200
 
 
@@ -146,11 +150,14 @@ def _text(facts: Puzzle, marks: str, language: Language, rng: Random) -> str:
         last = " and "
     names = between.join(marks[:-1]) + last + marks[-1]
     said = [_say(statement, marks, language, rng) for statement in facts.statements]
+    if any(mark in sentence for mark in ",，、:：" for sentence in said):
+        # after "ann says ben lies, according to cal …" nobody knows what cal said
+        ends = {", ": "; ", "，": "；"}.get(ends, ends)
     joined = ""
     for place, sentence in enumerate(said):
         final = place == len(said) - 1
         joined += sentence
-        if sentence[-1] in ".。!！”」\"'" and ends != "\n":
+        if _ENDED.search(sentence) and ends != "\n":
             joined += space
         elif final and ends != "\n":
             joined += "。" if language == "zh" else ". "
@@ -176,7 +183,7 @@ def _say(statement: Statement, marks: str, language: Language, rng: Random) -> s
 def think(facts: Puzzle, effort: str, rng: Random) -> str:
     """Tests one assignment after the other; high says the solution statement by statement."""
     people = [f"{place + 1} {name.lower()}" for place, name in enumerate(facts.names)]
-    steps = [",".join(people), ",".join(map(_short, facts.statements))]
+    steps = [",".join(people), *(_restated(said, facts.names) for said in facts.statements)]
     for kinds in assignments(len(facts.names)):
         verdicts: list[str] = []
         for statement in facts.statements:
@@ -204,8 +211,11 @@ def _claim(statement: Statement) -> str:
     )
 
 
-def _short(statement: Statement) -> str:
-    return f"{statement.speaker + 1}>{_claim(statement)}"
+def _restated(statement: Statement, names: Sequence[str]) -> str:
+    """`joe on peter mia:2>1~3`: who speaks about whom, then the same in numbers."""
+    about = " ".join(names[person] for person in statement.about)
+    said = f"{names[statement.speaker]} on {about}".lower()
+    return f"{said}:{statement.speaker + 1}>{_claim(statement)}"
 
 
 def _verified(statement: Statement, kinds: Sequence[bool]) -> str:

@@ -12,8 +12,10 @@ from random import Random
 from system2.tasks.task import Language, Task, ranges
 from system2.tasks.wording import worded
 
+REPEATS = 0.5  # share of English words drawn for a letter twice in a row or three times
 OCCURS = 0.7  # share of problems whose letter is one of the word's; otherwise any letter
 
+_REPEATS = re.compile(r"(.)(?:\1|.*\1.*\1)")
 _NUMBER = re.compile(r"[0-9]{1,2}")
 _LONGEST = 20
 
@@ -32,6 +34,12 @@ def words() -> tuple[str, ...]:
     return tuple(files("system2.tasks").joinpath("words.txt").read_text("utf-8").split())
 
 
+@cache
+def repeating() -> tuple[str, ...]:
+    """The English words with a letter twice in a row or three times."""
+    return tuple(word for word in words() if _REPEATS.search(word))
+
+
 def draw(rng: Random) -> Facts:
     """An English word or random letters, and a letter whose count is well spread."""
     table = ranges()["letters"]
@@ -40,7 +48,7 @@ def draw(rng: Random) -> Facts:
         alphabet = rng.sample(string.ascii_lowercase, rng.choice([2, 3, 4, 6, 10, 26]))
         word = "".join(rng.choices(alphabet, k=rng.randint(*table["length"])))
     else:
-        word = rng.choice(words())
+        word = rng.choice(repeating() if rng.random() < REPEATS else words())
     if rng.random() >= OCCURS:
         return Facts(word, rng.choice(string.ascii_lowercase))
     # the count first, then a letter with this count: else nearly every answer would be 1
@@ -64,13 +72,14 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
-    """Every letter, whether it is the one, and the count so far."""
+    """The word cut into letters; every letter, whether it is the one, and the count so far."""
     counted: list[str] = []
     count = 0
     for letter in facts.word:
         count += letter == facts.letter
         counted.append(f"{letter}{'+' if letter == facts.letter else '-'}{count}")
-    return f"{facts.word} {facts.letter}<step>{''.join(counted)}"
+    # after a point a letter is always a token; after a space the two may be one
+    return f"{'.'.join(facts.word)},{facts.letter}<step>{''.join(counted)}"
 
 
 def answer(facts: Facts) -> str:

@@ -90,7 +90,7 @@ def hits(state: State, target: int) -> bool:
 
 def solution(numbers: Sequence[int], target: int, rng: Random) -> tuple[Move, ...]:
     """A path to the target, uniform among all of them. The target must be solvable."""
-    state, path = tuple(numbers), []
+    state, path = tuple(numbers), list[Move]()
     while len(state) > 1:
         moves = legal(state)
         if len(state) == 2:

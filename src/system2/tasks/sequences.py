@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import isqrt
 from random import Random
 
@@ -17,8 +19,9 @@ from system2.tasks.written import bracketed, whole, work
 KINDS = ("add", "times", "fib", "square", "grow", "alt")
 
 _SMALL = 0.7  # share of the sequences that start near zero
-_LONGEST = 420  # characters of the evidence: seven terms in the hundreds fit, a few do not
+_LONGEST = 419  # tokens of a trace, a mark is one: seven terms in the hundreds fit, a few do not
 _WRONG = 0.15  # share of the high traces that try a wrong kind first
+_MARK = re.compile("<[a-z]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,11 @@ def draw(rng: Random) -> Facts:
         *terms, following = _drawn(kind, count + 1, rng)
         if not low <= min(*terms, following) <= max(*terms, following) <= high:
             continue
-        if next(k for k in KINDS if evidence(k, terms)[1]) != kind or nexts(terms) != {following}:
+        if next(k for k in KINDS if fits(k, terms)) != kind or nexts(terms) != {following}:
             continue
-        if len(",".join(evidence(kind, terms)[0])) <= _LONGEST:
-            return Facts(tuple(terms), following, kind)
+        facts = Facts(tuple(terms), following, kind)
+        if _size(_written(facts)) <= _LONGEST:
+            return facts
 
 
 def _drawn(kind: str, count: int, rng: Random) -> list[int]:
@@ -74,85 +78,112 @@ def _drawn(kind: str, count: int, rng: Random) -> list[int]:
 def nexts(terms: Sequence[int]) -> set[Fraction]:
     """What follows by any of the kinds, also with numbers outside the range table."""
     found: set[Fraction] = set()
-    steps = [b - a for a, b in zip(terms, terms[1:], strict=False)]
-    growth = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+    steps = _differences(terms)
+    growth = _differences(steps)
     if len(set(growth)) == 1:
         # the same difference each time, the same growth, and squares
         found.add(Fraction(terms[-1] + steps[-1] + growth[-1]))
     if all(a == b for a, b in zip(steps, steps[2:], strict=False)):
         found.add(Fraction(terms[-1] + steps[-2]))
-    if all(terms) and len({Fraction(b, a) for a, b in zip(terms, terms[1:], strict=False)}) == 1:
+    if all(terms) and len({Fraction(b, a) for a, b in pairwise(terms)}) == 1:
         found.add(Fraction(terms[-1] * terms[-1], terms[-2]))
     if all(a + b == c for a, b, c in zip(terms, terms[1:], terms[2:], strict=False)):
         found.add(Fraction(terms[-2] + terms[-1]))
     return found
 
 
-def evidence(kind: str, terms: Sequence[int]) -> tuple[list[str], bool]:
-    """What is computed to see if the kind fits, up to the first misfit, and whether it fits."""
-    found = {"times": _ratios, "fib": _sums, "square": _squares}.get(kind) or _steps(kind)
-    return found(terms)
+def _differences(terms: Sequence[int]) -> list[int]:
+    return [b - a for a, b in pairwise(terms)]
 
 
-def _steps(kind: str) -> Callable[[Sequence[int]], tuple[list[str], bool]]:
-    def differences(terms: Sequence[int]) -> tuple[list[str], bool]:
-        parts: list[str] = []
-        steps: list[int] = []
-        for before, after in zip(terms, terms[1:], strict=False):
-            parts.append(work(after, "-", before))
-            steps.append(after - before)
-            if not _continues(kind, steps):
-                return parts, False
-        return parts, True
-
-    return differences
-
-
-def _continues(kind: str, steps: Sequence[int]) -> bool:
-    """Does the last difference go with those before it?"""
+def fits(kind: str, terms: Sequence[int]) -> bool:
+    """Is the sequence of this kind, with numbers of the range table?"""
+    steps = _differences(terms)
+    growth = _differences(steps)
     if kind == "add":
-        return steps[-1] == steps[0]
+        return len(set(steps)) == 1
     if kind == "grow":
-        if len(steps) == 1:
-            return 1 <= steps[0] <= 10
-        return steps[-1] - steps[-2] == steps[1] - steps[0] and 1 <= steps[1] - steps[0] <= 10
-    return len(steps) < 2 or (steps[-1] == steps[-3] if len(steps) > 2 else steps[1] != steps[0])
+        return len(set(growth)) == 1 and 1 <= steps[0] <= 10 and 1 <= growth[0] <= 10
+    if kind == "alt":
+        return steps[0] != steps[1] and all(a == b for a, b in zip(steps, steps[2:], strict=False))
+    if kind == "times" and _ratio(terms) is None:
+        return False
+    return _evidence(kind, terms)[1]
 
 
-def _ratios(terms: Sequence[int]) -> tuple[list[str], bool]:
-    """The ratio by division, the rest by multiplying: that is a fact more often."""
+def _ratio(terms: Sequence[int]) -> int | None:
+    """The second term over the first, if that is a ratio of the range table."""
     first, second = terms[:2]
-    asked = f"{second}/{bracketed(first)}"
     low, high = ranges()["sequences"]["ratio"]
     if not first or second % first or not low <= second // first <= high:
-        return [asked], False
-    ratio = second // first
-    parts = [f"{asked}={ratio}"]
-    for before, after in zip(terms[1:], terms[2:], strict=False):
-        parts.append(work(before, "*", ratio))
-        if before * ratio != after:
-            return parts, False
-    return parts, True
+        return None
+    return second // first
 
 
-def _sums(terms: Sequence[int]) -> tuple[list[str], bool]:
+def _named(kind: str, terms: Sequence[int]) -> str:
+    """The kind with its numbers, as the first terms show them: `add 7`, `alt 3 -1`, `times 2`."""
+    first, second = _differences(terms)[:2]
+    numbers = {"add": f" {first}", "grow": f" {second - first}", "alt": f" {first} {second}"}
+    return kind + (f" {_ratio(terms)}" if kind == "times" else numbers.get(kind, ""))
+
+
+def _evidence(kind: str, terms: Sequence[int]) -> tuple[list[str], bool]:
+    """What is computed to see if the kind fits, up to the first misfit, and whether it fits."""
+    differing = _regular(kind, _differences(terms))
+    computed = {"times": _ratios, "fib": _sums, "square": _squares}.get(kind)
     parts: list[str] = []
-    for a, b, c in zip(terms, terms[1:], terms[2:], strict=False):
-        parts.append(work(a, "+", b))
-        if a + b != c:
+    for text, fitting in computed(terms) if computed else differing:
+        parts.append(text)
+        if not fitting:
             return parts, False
     return parts, True
 
 
-def _squares(terms: Sequence[int]) -> tuple[list[str], bool]:
+def _regular(kind: str, steps: Sequence[int]) -> Iterator[tuple[str, bool]]:
+    """The differences, or for `grow` their growth: do they go on as they begin?"""
+    if kind == "grow":
+        for a, b in pairwise(steps):
+            yield work(b, "-", a), b - a == steps[1] - steps[0]
+    else:
+        for place, step in enumerate(steps):
+            yield str(step), step == steps[place % 2 if kind == "alt" else 0]
+
+
+def _ratios(terms: Sequence[int]) -> Iterator[tuple[str, bool]]:
+    """The ratio by division, the rest by multiplying: that is a fact more often."""
+    ratio = _ratio(terms) or 0
+    first, second = terms[:2]
+    outside = f"={-second}/{-first}" if first < 0 else ""
+    yield f"{second}/{bracketed(first)}{outside}={ratio}", True
+    for before, after in pairwise(terms[1:]):
+        yield work(before, "*", ratio), before * ratio == after
+
+
+def _sums(terms: Sequence[int]) -> Iterator[tuple[str, bool]]:
+    for a, b, c in zip(terms, terms[1:], terms[2:], strict=False):
+        yield work(a, "+", b), a + b == c
+
+
+def _squares(terms: Sequence[int]) -> Iterator[tuple[str, bool]]:
     """The squares up to 31*31 count as facts."""
     root = isqrt(max(terms[0], 0))
-    parts: list[str] = []
     for place, term in enumerate(terms):
-        parts.append(f"{root + place}*{root + place}={(root + place) ** 2}")
-        if (root + place) ** 2 != term:
-            return parts, False
-    return parts, True
+        n = root + place
+        yield f"{n}*{n}={n * n}", n * n == term
+
+
+def _wrong(terms: Sequence[int]) -> list[str]:
+    """The kinds that the beginning of the sequence allows but not the rest of it."""
+    first, second = _differences(terms)[:2]
+    possible = {
+        "add": True,
+        "times": _ratio(terms) is not None,
+        "fib": True,
+        "square": terms[0] >= 0 and isqrt(terms[0]) ** 2 == terms[0],
+        "grow": 1 <= first <= 10 and 1 <= second - first <= 10,
+        "alt": first != second,
+    }
+    return [kind for kind in KINDS if possible[kind] and not _evidence(kind, terms)[1]]
 
 
 def ask(facts: Facts, language: Language, rng: Random) -> str:
@@ -162,30 +193,56 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
-    """The terms, the kind with its evidence, the next term."""
-    trace = ",".join(map(str, facts.terms)) + "<step>"
+    """The terms, their differences, the kind, its evidence if they do not show it, the next term."""
     if effort == "high" and rng.random() < _WRONG:
-        kind = rng.choice([k for k in KINDS if not evidence(k, facts.terms)[1]])
-        trace += f"{kind} {','.join(evidence(kind, facts.terms)[0])} no<back>"
-    trace += f"{facts.kind} {','.join(evidence(facts.kind, facts.terms)[0])}"
-    return f"{trace}{_conclusion(facts)}"
+        kind = rng.choice(_wrong(facts.terms))
+        parts = ",".join(_evidence(kind, facts.terms)[0])
+        trace = _written(facts, f"{_named(kind, facts.terms)}<step>{parts} no<back>")
+        if _size(trace) <= _LONGEST:
+            return trace
+    return _written(facts)
 
 
-def _conclusion(facts: Facts) -> str:
+def _written(facts: Facts, tried: str = "") -> str:
+    """The trace, with a kind that was tried in vain before the right one."""
+    terms = facts.terms
+    steps = [
+        ",".join(map(str, terms)),
+        ",".join(_difference(b, a) for a, b in pairwise(terms)),
+        tried + _named(facts.kind, terms),
+    ]
+    if facts.kind in ("times", "fib", "square"):
+        steps.append(",".join(_evidence(facts.kind, terms)[0]) + " ok")
+    return "<step>".join([*steps, *_conclusion(facts)])
+
+
+def _difference(a: int, b: int) -> str:
+    """a-b by `work`, but of two close numbers of three digits only the result: `466-462=4`."""
+    text = work(a, "-", b)
+    if min(abs(a), abs(b)) >= 100 and abs(a - b) < 100 and (a < 0) == (b < 0):
+        return f"{text.partition(':')[0]}={a - b}"
+    return text
+
+
+def _size(trace: str) -> int:
+    return len(_MARK.sub("#", trace))
+
+
+def _conclusion(facts: Facts) -> list[str]:
     *_, before, last = facts.terms
     if facts.kind == "times":
-        return f" ok<step>{work(last, '*', facts.following // last)}"
+        return [work(last, "*", facts.following // last)]
     if facts.kind == "fib":
-        return f" ok<step>{work(before, '+', last)}"
+        return [work(before, "+", last)]
     if facts.kind == "square":
         root = isqrt(facts.following)
-        return f" ok<step>{root}*{root}={facts.following}"
+        return [f"{root}*{root}={facts.following}"]
     step = facts.following - last
     moved = work(last, "+", step) if step >= 0 else work(last, "-", -step)
     if facts.kind == "grow":
         growth = step - (last - before)
-        return f" by {growth} ok<step>{work(step - growth, '+', growth)}<step>{moved}"
-    return f" ok<step>{moved}"
+        return [work(step - growth, "+", growth), moved]
+    return [moved]
 
 
 def answer(facts: Facts) -> str:

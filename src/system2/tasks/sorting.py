@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
 from system2.tasks.task import Language, Task, digits, ranges
@@ -62,13 +63,14 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
-    """Takes the smallest (or largest) number away until none is left."""
+    """Takes the smallest (or largest) number away, found by the best so far, until none is left."""
     steps = [_joined(facts.numbers) + (" up" if facts.up else " down")]
+    pick = min if facts.up else max
     left = list(facts.numbers)
     while left:
-        first = min(left) if facts.up else max(left)
-        left.remove(first)
-        steps.append(f"{first}:{_joined(left)}")
+        best = list(accumulate(left, pick))
+        left.remove(best[-1])
+        steps.append(f"{_joined(best)}:{_joined(left)}")
     return "<step>".join(steps)
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 from system2.tasks.task import Language, Task, digits, ranges
 from system2.tasks.wording import ask_arithmetic
-from system2.tasks.written import subtract, whole
+from system2.tasks.written import compared, subtract, whole
 
 Pair = tuple[int, int]
 
@@ -26,11 +26,20 @@ def ask(facts: Pair, language: Language, rng: Random) -> str:
 
 
 def think(facts: Pair, effort: str, rng: Random) -> str:
-    """The columns with their borrows; a step before them swaps the numbers if a < b."""
+    """The numbers compared, then the columns of the larger minus the smaller, then the sign."""
     a, b = facts
-    if a < b:
-        return f"{a}<{b} so -({b}-{a})<step>{subtract(b, a)}"
-    return subtract(a, b)
+    width = max(len(str(a)), len(str(b)))
+    first, second = f"{a:0{width}}", f"{b:0{width}}"
+    steps = [f"{a}-{b}", f"{first}|{second}:{compared(first, second)} so "]
+    if a == b:
+        steps[1] += "0"
+    elif a > b:
+        steps[1] += f"{a}-{b}"
+        steps.append(subtract(a, b))
+    else:
+        steps[1] += f"-({b}-{a})"
+        steps.append(f"{subtract(b, a)} so {a - b}")
+    return "<step>".join(steps)
 
 
 def answer(facts: Pair) -> str:

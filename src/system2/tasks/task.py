@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 from typing import Any, Literal
+from zlib import crc32
 
 Language = Literal["en", "zh"]
 Phrasings = Mapping[str, Mapping[str, Any]]
@@ -23,6 +24,7 @@ class Task:
     think(facts, effort, rng)  the trace of docs/traces.md without `<think>` and `</think>`: effort "low" or "high"
     answer(facts)              the gold answer, in the form the model writes it
     check(facts, text)         is `text` a right answer? Never raises, never evaluates text as code
+    identity(facts)            what makes two problems the same, however they are asked
     """
 
     name: str
@@ -31,6 +33,24 @@ class Task:
     think: Callable[[Any, str, Random], str]
     answer: Callable[[Any], str]
     check: Callable[[Any, str], bool]
+    identity: Callable[[Any], str] = repr
+
+    def draw_taught(self, rng: Random) -> Any:
+        """Facts that training may show."""
+        while held_out(self, facts := self.draw(rng)):
+            pass
+        return facts
+
+    def draw_held_out(self, rng: Random) -> Any:
+        """Facts that training never shows."""
+        while not held_out(self, facts := self.draw(rng)):
+            pass
+        return facts
+
+
+def held_out(task: Task, facts: Any) -> bool:
+    """Is this problem kept for evaluation? One in eight is, by what it is and not by any seed."""
+    return crc32(task.identity(facts).encode()) % 8 == 0
 
 
 @cache

@@ -40,7 +40,7 @@ def bracketed(number: int) -> str:
 
 
 def is_fact(a: int, op: str, b: int) -> bool:
-    """May `a op b` be written with its result at once?"""
+    """Does `a op b` need no columns? With no sign to bring outside its result stands at once."""
     small, large = sorted((abs(a), abs(b)))
     if op in "+-":
         return large <= _LARGEST_FACT
@@ -54,6 +54,18 @@ def is_fact(a: int, op: str, b: int) -> bool:
     return easy and large <= _LARGEST_FACT and abs(a * b) <= _LARGEST_PRODUCT
 
 
+def compared(a: str, b: str) -> str:
+    """`99=,18<`: digit pairs of two numbers padded alike, each with its sign, until they differ."""
+    parts: list[str] = []
+    for x, y in zip(a, b, strict=True):
+        if x == ".":
+            continue
+        parts.append(f"{x}{y}{'=' if x == y else '<' if x < y else '>'}")
+        if x != y:
+            break
+    return ",".join(parts)
+
+
 def _columns(a: int, b: int) -> list[tuple[int, int]]:
     """Pairs of digits from the right, the shorter number filled up with zeros."""
     width = max(len(str(a)), len(str(b)))
@@ -63,7 +75,8 @@ def _columns(a: int, b: int) -> list[tuple[int, int]]:
 
 def add(a: int, b: int) -> str:
     """`347+86:7+6+0=13,4+8+1=13,3+0+1=4 so 433`: a column ends with the carry it gets."""
-    carry, parts = 0, []
+    carry = 0
+    parts: list[str] = []
     for x, y in _columns(a, b):
         parts.append(f"{x}+{y}+{carry}={x + y + carry}")
         carry = (x + y + carry) // 10
@@ -72,7 +85,8 @@ def add(a: int, b: int) -> str:
 
 def subtract(a: int, b: int) -> str:
     """`347-86:7-6-0=1,4-8-0+10=6,3-0-1=2 so 261`, for a >= b >= 0."""
-    borrow, parts = 0, []
+    borrow = 0
+    parts: list[str] = []
     for x, y in _columns(a, b):
         left = x - y - borrow
         parts.append(f"{x}-{y}-{borrow}{'+10' if left < 0 else ''}={left % 10}")
@@ -86,7 +100,8 @@ def times_digit(a: int, digit: int) -> str:
 
 
 def _digit_columns(a: int, digit: int) -> str:
-    carry, parts = 0, []
+    carry = 0
+    parts: list[str] = []
     for x in map(int, reversed(str(a))):
         parts.append(f"{x}*{digit}+{carry}={x * digit + carry}")
         carry = (x * digit + carry) // 10
@@ -134,35 +149,38 @@ def long_product(a: int, b: int) -> list[str]:
 
 
 def work(a: int, op: str, b: int) -> str:
-    """One operation with signs: a fact, or the written form with its signs brought outside."""
+    """One operation: its signs are brought outside first, then a fact or the written form.
+
+    `5-12=-(12-5)=-7`, `36+(-12)=36-12=24`, `-345+78=78-345=-(345-78):… so 267 so -267`.
+    """
     asked = f"{a}{op}{bracketed(b)}"
-    if is_fact(a, op, b):
+    fact = is_fact(a, op, b)
+    if fact and (b == 0 or (op == "*" and a == 0)):
         return f"{asked}={value(a, op, b)}"
     if op in "+-":
-        return _signed_sum(asked, a, b if op == "+" else -b)
-    first, second = abs(a), abs(b)
-    if op == "*" and len(str(first)) < len(str(second)):
-        first, second = second, first
-    size = long_division(first, second) if op == "/" else _product(first, second)
-    return _linked([asked], size, negative=(a < 0) != (b < 0))
+        between, x, op, y, negative = _signed_sum(a, b if op == "+" else -b)
+    else:
+        between, x, y, negative = [], abs(a), abs(b), (a < 0) != (b < 0)
+        if op == "*" and not fact and len(str(x)) < len(str(y)):
+            x, y = y, x
+    sign = "-" if negative else ""
+    # `-(12-5)` says in words what the sign is; a form that repeats the one before is left out
+    forms = [asked, *between, f"-({x}{op}{y})" if negative else f"{x}{op}{y}"]
+    chain = "=".join(form for i, form in enumerate(forms) if i == 0 or form != forms[i - 1])
+    if fact:
+        return f"{chain}={sign}{value(x, op, y)}"
+    forms_of = {"+": add, "-": subtract, "*": _product, "/": long_division}
+    body = forms_of[op](x, y).partition(":")[2]
+    return f"{chain}:{body}" + (f" so -{body.rpartition('so ')[2]}" if negative else "")
 
 
-def _signed_sum(asked: str, a: int, b: int) -> str:
-    """a+b, asked for in some form: the signs decide between written sum and difference."""
+def _signed_sum(a: int, b: int) -> tuple[list[str], int, str, int, bool]:
+    """a+b: a difference to write first, then the sum or difference >= 0 and if it is negated."""
     if (a < 0) == (b < 0):
-        return _linked([asked], add(abs(a), abs(b)), negative=a < 0)
+        return [], abs(a), "+", abs(b), a < 0
     positive, taken = max(a, b), -min(a, b)
-    size = subtract(max(positive, taken), min(positive, taken))
-    return _linked([asked, f"{positive}-{taken}"], size, negative=taken > positive)
-
-
-def _linked(forms: list[str], size: str, negative: bool) -> str:
-    """`asked=rewritten=-(345-78):… so 267 so -267`, without forms that repeat the one before."""
-    head, _, rest = size.partition(":")
-    forms = [*forms, f"-({head})" if negative else head]
-    chain = [form for i, form in enumerate(forms) if i == 0 or form != forms[i - 1]]
-    outside = f" so -{rest.rpartition('so ')[2]}" if negative else ""
-    return f"{'='.join(chain)}:{rest}{outside}"
+    larger, smaller = max(positive, taken), min(positive, taken)
+    return [f"{positive}-{taken}"], larger, "-", smaller, taken > positive
 
 
 def _product(a: int, b: int) -> str:

@@ -1,0 +1,1 @@
+"""Training of the embedded model. The only room that needs torch."""

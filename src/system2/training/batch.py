@@ -1,5 +1,6 @@
 """Packs lessons into rows of tokens. The only place where loss masks become tensors."""
 
+# pyright: basic
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,23 +23,44 @@ class Batch:
     learnt: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Rows of a length. A batch has two: most lessons are short, and attention over rows of their
+    length is several times cheaper."""
+
+    rows: int
+    length: int
+
+
 def draw(
-    tokenizer: Tokenizer, rng: Random, rows: int, length: int, progress: float
-) -> tuple[Batch, list[list[Lesson]]]:
-    """Lessons until `rows` rows of `length` tokens are full: first fit, a few rows open at a time."""
-    packed: list[list[Lesson]] = [[] for _ in range(rows)]
-    room = [length] * rows
+    tokenizer: Tokenizer, rng: Random, shapes: Sequence[Shape], progress: float
+) -> list[tuple[Batch, list[list[Lesson]]]]:
+    """Lessons until the rows of every shape (shortest first) are full; each goes to the first that fits.
+
+    What no longer fits is drawn again, up to a dozen times; so the mixture is kept where the rows'
+    shares are those of the lessons.
+    """
+    packed: list[list[list[Lesson]]] = [[[] for _ in range(shape.rows)] for shape in shapes]
+    room = [[shape.length] * shape.rows for shape in shapes]
     misses = 0
     while misses < 12:
         new = lesson(tokenizer, rng, progress)
         size = len(new.ids)
-        at = next((n for n in range(rows) if room[n] >= size), None)
-        if at is None:
+        kind = next((k for k, shape in enumerate(shapes) if size <= shape.length), None)
+        row = (
+            next((n for n, left in enumerate(room[kind]) if left >= size), None)
+            if kind is not None
+            else None
+        )
+        if kind is None or row is None:
             misses += 1
             continue
-        packed[at].append(new)
-        room[at] -= size
-    return stack(packed, length, tokenizer.special["<pad>"]), packed
+        packed[kind][row].append(new)
+        room[kind][row] -= size
+    pad = tokenizer.special["<pad>"]
+    return [
+        (stack(rows, shape.length, pad), rows) for rows, shape in zip(packed, shapes, strict=True)
+    ]
 
 
 def stack(packed: Sequence[Sequence[Lesson]], length: int, pad: int) -> Batch:

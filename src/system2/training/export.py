@@ -1,5 +1,6 @@
 """Writes a trained model as transformers, vLLM and llama.cpp read it: config.json, model.safetensors."""
 
+# pyright: basic
 from __future__ import annotations
 
 import json

@@ -65,7 +65,7 @@ def solved(
     tokenizer: Tokenizer, rng: Random, task: Task, language: Language, effort: str
 ) -> Lesson:
     """A question of a task, thought through at the effort ("none": answered at once)."""
-    problem = task.draw(rng)
+    problem = task.draw_taught(rng)
     question = read(tokenizer, rng, task.ask(problem, language, rng))
     if effort == "none":
         return completion(tokenizer, question, effort, f"{task.answer(problem)}<eos>", task.name)

@@ -3,13 +3,14 @@
 The weights carry the names and layout of transformers' LlamaForCausalLM, so an export is a plain copy.
 """
 
+# pyright: basic
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 
@@ -133,13 +134,6 @@ class Llama(nn.Module):
         for layer in self.layers:
             x = layer(x, cos, sin, mask)
         return self.norm(x)
-
-    def loss(self, ids: Tensor, segments: Tensor, learnt: Tensor) -> Tensor:
-        """Mean cross-entropy of the tokens marked in `learnt` (B, T), each given those before it."""
-        at = learnt[:, 1:].reshape(-1).nonzero()[:, 0]
-        hidden = self(ids, segments)[:, :-1].reshape(-1, self.config.hidden_size)[at]
-        logits = F.linear(hidden, self.embed_tokens.weight)
-        return F.cross_entropy(logits.float(), ids[:, 1:].reshape(-1)[at])
 
 
 def rope(length: int, dim: int, theta: float) -> tuple[Tensor, Tensor]:

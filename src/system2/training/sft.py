@@ -4,6 +4,7 @@ One process a core, one thread each, gradients averaged over gloo: on two cores 
 process with two threads. Knows nothing about search.
 """
 
+# pyright: basic
 from __future__ import annotations
 
 import json
@@ -18,8 +19,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from system2.policies.local.tokenizer import Tokenizer
 from system2.training import batch, vocabulary
@@ -34,8 +36,12 @@ class Recipe:
     seed: int = 1
     updates: int = 0  # 0: as many as fit into `minutes`
     minutes: float = 100.0
-    rows: int = 14  # a process and update
-    length: int = 576  # the longest lessons, products of four digits by four, need 550
+    # Rows a process and update, short and long; the longest lessons, products of four digits by
+    # four, need 550 tokens.
+    short_rows: int = 66
+    short_length: int = 192
+    long_rows: int = 9
+    long_length: int = 576
     muon: float = 0.02
     adamw: float = 4e-3
     warmup: int = 30
@@ -72,7 +78,7 @@ def train(out: Path, recipe: Recipe) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     # Large blocks are kept, not returned to the system each update: no page faults.
     os.environ |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 << 30)}
-    torch.multiprocessing.spawn(work, (out, recipe), nprocs=recipe.processes)
+    spawn(work, (out, recipe), nprocs=recipe.processes)
 
 
 def work(rank: int, out: Path, recipe: Recipe) -> None:
@@ -100,6 +106,10 @@ class Run:
         self, rank: int, recipe: Recipe, tokenizer: Tokenizer, model: Llama, out: Path
     ) -> None:
         self.rank, self.recipe, self.tokenizer, self.model = rank, recipe, tokenizer, model
+        self.shapes = (
+            batch.Shape(recipe.short_rows, recipe.short_length),
+            batch.Shape(recipe.long_rows, recipe.long_length),
+        )
         self.saved = out / "checkpoint.pt"
         self.curve_file = out / "curve.json"
         matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
@@ -141,28 +151,40 @@ class Run:
         """One update: every process its own lessons, gradients averaged. Returns the loss."""
         progress = self.update / self.total if self.total else 0.0
         rng = Random(f"{self.recipe.seed} {self.rank} {self.update}")
-        data, _ = batch.draw(self.tokenizer, rng, self.recipe.rows, self.recipe.length, progress)
-        loss = self.loss(data)
-        loss.backward()
+        parts = [data for data, _ in batch.draw(self.tokenizer, rng, self.shapes, progress)]
+        learnt = sum(int(data.learnt.sum()) for data in parts)
+        total = 0.0
+        for data in parts:
+            loss = self.loss(data) / learnt
+            loss.backward()
+            total += float(loss.detach())
+            self.tokens += data.ids.numel() * self.recipe.processes
         self.average()
         for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * self.schedule()
             optimiser.step()
             optimiser.zero_grad()
-        self.tokens += data.ids.numel() * self.recipe.processes
-        return float(loss.detach())
+        return total
 
     def loss(self, data: batch.Batch) -> Tensor:
-        """Mean cross-entropy of the learnt tokens, in bfloat16 where that is safe."""
+        """Summed cross-entropy of the learnt tokens, in bfloat16 where that is safe."""
         with torch.autocast("cpu", torch.bfloat16):
             at, hidden = self.learnt(data)
             logits = F.linear(hidden, self.model.embed_tokens.weight)
-        return F.cross_entropy(logits.float(), data.ids[:, 1:].reshape(-1)[at])
+        wanted = (
+            data.ids[:, 1:].reshape(-1)[at].masked_fill(~data.learnt[:, 1:].reshape(-1)[at], -100)
+        )
+        return F.cross_entropy(logits.float(), wanted, reduction="sum")
 
     def learnt(self, data: batch.Batch) -> tuple[Tensor, Tensor]:
-        """Places of the learnt tokens (N) and the hidden states (N, D) that predict them."""
+        """Places of the learnt tokens (N) and the hidden states (N, D) that predict them.
+
+        N is rounded up with the first place again and again: memory of few sizes is used again,
+        that of many sizes grew to 9 GB.
+        """
         at = data.learnt[:, 1:].reshape(-1).nonzero()[:, 0]
+        at = F.pad(at, (0, -len(at) % 1024))
         hidden = self.hidden(data.ids, data.segments)[:, :-1]
         return at, hidden.reshape(-1, hidden.shape[-1])[at]
 
@@ -210,19 +232,17 @@ class Run:
         right: dict[str, list[bool]] = {}
         for n in range(batches):
             rng = Random(f"held out {n}")
-            data, packed = batch.draw(
-                self.tokenizer, rng, self.recipe.rows, self.recipe.length, 0.5
-            )
-            with torch.autocast("cpu", torch.bfloat16):
-                at, hidden = self.learnt(data)
-                best = F.linear(hidden, self.model.embed_tokens.weight).argmax(-1)
-            hit = torch.ones(data.ids[:, 1:].numel(), dtype=torch.bool)
-            hit[at] = best == data.ids[:, 1:].reshape(-1)[at]
-            hit = hit.view(data.ids[:, 1:].shape)
-            for row, lessons in enumerate(packed):
-                for number, one in enumerate(lessons, 1):
-                    own = data.segments[row, 1:] == number
-                    right.setdefault(one.task, []).append(bool(hit[row][own].all()))
+            for data, packed in batch.draw(self.tokenizer, rng, self.shapes, 0.5):
+                with torch.autocast("cpu", torch.bfloat16):
+                    at, hidden = self.learnt(data)
+                    best = F.linear(hidden, self.model.embed_tokens.weight).argmax(-1)
+                hit = ~data.learnt[:, 1:].reshape(-1)
+                hit[at] |= best == data.ids[:, 1:].reshape(-1)[at]
+                hit = hit.view(data.ids[:, 1:].shape)
+                for row, lessons in enumerate(packed):
+                    for number, one in enumerate(lessons, 1):
+                        own = data.segments[row, 1:] == number
+                        right.setdefault(one.task, []).append(bool(hit[row][own].all()))
         return {task: round(sum(r) / len(r), 3) for task, r in sorted(right.items())}
 
     def save(self) -> None:

@@ -80,7 +80,8 @@ class Tokenizer:
         training can show how unknown words look.
         """
         ids: list[int] = []
-        for piece in self._pieces.findall(normal(text)):
+        for match in self._pieces.finditer(normal(text)):
+            piece = match.group()
             if (id := self._ids.get(piece)) is not None and not (spelt and spelt(piece)):
                 ids.append(id)
             else:
