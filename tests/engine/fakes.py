@@ -187,10 +187,15 @@ class Judge:
 
 
 def drive(engine: Engine) -> tuple[Finished, list[Event]]:
-    """Run to the end; what happened."""
+    """Run to the end, which must come; what happened."""
     events: list[Event] = []
     engine.watchers.append(events.append)
-    return asyncio.run(engine.run()), events
+
+    async def run() -> Finished:
+        async with asyncio.timeout(60):
+            return await engine.run()
+
+    return asyncio.run(run()), events
 
 
 def shape(tree: Tree) -> list[Any]:

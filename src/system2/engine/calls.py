@@ -28,7 +28,7 @@ from system2.engine.work import Part, seed_of
 from system2.engine.writing import Writing
 
 TRIES = 3  # of one call
-PIECES = 512  # taken in one turn of the event loop; more wait for the next
+PIECES = 256  # taken in one turn of the event loop; more wait for the next
 
 
 class Caller:

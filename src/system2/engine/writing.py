@@ -47,10 +47,11 @@ class Writing:
         prompt  bound on the prompt's tokens, counted only where tokens came or may have come
         broken  "" | "aborted" | "failed"
         """
-        whole, cached, missed = self.tokens, 0, 0
+        whole, cached, missed, calls = self.tokens, 0, 0, 1
         if self.bill:
             spent = self.bill.usage
             whole, prompt, cached = spent.completion, spent.prompt, spent.cached
+            missed, calls = spent.unseen, max(1, spent.calls)
         else:
             missed = max(0, self.grant - whole) if unseen else 0
             prompt = prompt if whole or unseen or not broken else 0
@@ -62,7 +63,7 @@ class Writing:
             failed=whole if broken == "failed" else 0,
             unseen=missed,
             overrun=max(0, whole - self.grant),
-            calls=1,
+            calls=calls,
         )
 
 

@@ -179,12 +179,14 @@ class Chat:
             prompt = getattr(counts, "prompt_tokens", None) or self._guess(bound)
             whole = max(counted, getattr(counts, "completion_tokens", None) or 0)
             call.estimated = True
+        # What a server may have gone on to write after the step was whole.
+        unseen = max(0, call.request.max_tokens * len(rows) - whole) if early else 0
         details = getattr(counts, "prompt_tokens_details", None)
         cached = min(prompt, getattr(details, "cached_tokens", None) or 0)
         reasoning = _reasoning(counts)
         if not reasoning or reasoning > whole:
             reasoning = whole - round(whole * shown / counted) if counted else whole
-        call.usage += Usage(prompt, cached, reasoning, whole - reasoning, calls=1)
+        call.usage += Usage(prompt, cached, reasoning, whole - reasoning, unseen=unseen, calls=1)
 
     def _guess(self, bound: int) -> int:
         return bound if self._share is None else min(bound, int(bound * self._share) + 1)
