@@ -5,7 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system2.core import Message, Problem, Step, Tree, apart, local, never
+from system2.core import Message, Node, Problem, Step, Tree, apart, local, never
+
+
+def words(node: Node, step: Step) -> str:
+    """A key that looks at nothing but the words."""
+    return step.text
 
 
 def chain(text: str, *, final: bool = True) -> list[Step]:
@@ -52,7 +57,9 @@ def test_what_is_never_the_same() -> None:
     assert tree.plant(tree.root, chain("a"), None, local)[0].new, "finished is not under way"
     assert not tree.plant(tree.root, chain("a"), None, local)[0].new
     assert tree.plant(tree.root, chain("a"), None, apart)[0].new
-    assert len(tree.finals) == 3
+    assert tree.plant(tree.root, [Step("b", 1)], None, words)[0].new
+    assert tree.plant(tree.root, chain("b"), None, words)[0].new, "whatever the key says"
+    assert len(tree.finals) == 4
     below = tree.plant(tree.nodes[3], chain("a"), None, local)[0]
     assert below.new, "the same words elsewhere"
 

@@ -427,6 +427,9 @@ def _fact(given: str, learnt: str) -> bool:
         pick += f",{digit + 1} {(digit + 1) * divisor}>" if digit < 9 else ""
         multiples = table.partition(":")[2]
         return _fact(f"{divisor}:", multiples) and learnt == pick and digit < 10
+    if "|" in given:
+        shown, target = given.split("|")
+        return learnt == (" yes" if target in shown.split(",") else " no")
     if "," in given:
         a, b = map(int, given[:-1].split(","))
         high, low = max(a, b), min(a, b)

@@ -18,10 +18,11 @@ from system2.tasks.task import Language, Task, ranges
 from system2.tasks.wording import worded
 from system2.verifiers import reaches
 
-LONGEST = 420  # tokens of a trace: a mark like <step> is one, any other character is one
-MOST_WRONG = {"low": 1, "high": 14}
+LONGEST = 500  # tokens of a trace: a mark like <step> is one, any other character is one
+MOST_WRONG = {"low": 2, "high": 24}
 CUT = 0.08  # share of the high traces (of four numbers) that find nothing before they are cut
-MOST_SECOND = 4  # second moves under one first move
+SECOND = (2, 6)  # second moves under a wrong first move
+MOST_MISSES = 5  # wrong second moves under the right first move
 
 _THREE = 0.25  # share of problems with three numbers
 _TOKEN = re.compile(r"<[a-z]+>|.")
@@ -103,45 +104,44 @@ def _search(facts: Facts, wrong: int, rng: Random) -> str:
     """The trace with this many wrong tries, or as many as there are."""
     pieces = [_start(facts)]
     if len(facts.numbers) == 3:
-        state = facts.numbers
-        misses = _misses(state, facts.target, rng)
+        misses = _misses(facts.numbers, facts.target, rng)
         tries = misses[: wrong if wrong <= len(misses) else rng.randint(0, len(misses))]
     else:
-        state = facts.path[0].rest
-        tries = _misses(state, facts.target, rng)[: rng.randint(0, min(wrong, MOST_SECOND - 1))]
+        misses = _misses(facts.path[0].rest, facts.target, rng)
+        # one wrong try is too few for a first move of its own
+        most = min(wrong, MOST_MISSES, len(misses))
+        counts = [n for n in range(most + 1) if wrong - n != 1] or [most]
+        tries = misses[: rng.choice(counts)]
         pieces += _detours(facts, wrong - len(tries), rng)
         pieces.append("<step>" + _line(facts.path[0]))
-    pieces += _wrong(tries, facts.target, state, state)
-    pieces.append("<step>" + _pair(facts.path[-2], facts.target))
+    pieces += ["<step>" + _pair(move, facts.target) for move in [*tries, facts.path[-2]]]
     pieces += ["<step>" + expression for expression in _substituted(facts.path)]
     return "".join(pieces)
 
 
 def _detours(facts: Facts, wrong: int, rng: Random) -> list[str]:
     """Other first moves, a few wrong second moves under each, and back to the start."""
+    fewest, most = SECOND
     pieces: list[str] = []
     size = 0
     for move in _distinct(legal(facts.numbers), rng):
-        if wrong <= 0 or size > LONGEST:
+        if wrong < fewest or size > LONGEST:
             break
         if sorted(move.rest) == sorted(facts.path[0].rest):
             continue
-        tries = _misses(move.rest, facts.target, rng)[: min(wrong, rng.randint(1, MOST_SECOND))]
-        if tries:
-            wrong -= len(tries)
-            group = ["<step>" + _line(move)]
-            group += _wrong(tries, facts.target, move.rest, facts.numbers)
-            size += len(_tokens("".join(group)))
-            pieces += group
-    return pieces
-
-
-def _wrong(tries: Sequence[Move], target: int, state: State, home: State) -> list[str]:
-    """Wrong moves of a state; after each back to the state, after the last one home."""
-    pieces: list[str] = []
-    for number, move in enumerate(tries, 1):
-        back = home if number == len(tries) else state
-        pieces += ["<step>" + _pair(move, target), "<back>" + _joined(back)]
+        misses = _misses(move.rest, facts.target, rng)
+        if len(misses) < fewest:
+            continue
+        count = min(wrong, len(misses), rng.randint(fewest, most))
+        if wrong - count == 1:  # too few for another first move
+            count += -1 if count > fewest else 1
+        tries = misses[:count]
+        wrong -= len(tries)
+        group = ["<step>" + _line(move)]
+        group += ["<step>" + _pair(miss, facts.target) for miss in tries]
+        group.append("<back>" + _joined(facts.numbers))
+        size += len(_tokens("".join(group)))
+        pieces += group
     return pieces
 
 
@@ -163,18 +163,21 @@ def _start(facts: Facts) -> str:
     return f"{_joined(facts.numbers)}:{facts.target}"
 
 
+def _made(move: Move) -> str:
+    return f"{move.left}{move.sign}{move.right}={move.result}"
+
+
 def _line(move: Move) -> str:
-    return f"{move.left}{move.sign}{move.right}={move.result}:{_joined(move.rest)}"
+    """A move that leaves three numbers."""
+    return f"{_made(move)}:{_joined(move.rest)}"
 
 
 def _pair(move: Move, target: int) -> str:
-    """A move that leaves two numbers, with their results: all of them, or up to the target."""
-    shown: list[str] = []
-    for _, result in results(*move.rest):
-        shown.append(str(result))
-        if result == target:
-            return f"{_line(move)}:{','.join(shown)} yes"
-    return f"{_line(move)}:{','.join(shown)} no"
+    """A move that leaves two numbers, all their results, and whether the target is among them."""
+    made = [result for _, result in results(*move.rest)]
+    verdict = "yes" if target in made else "no"
+    # the result comes first in the rest, so that only the other number is added
+    return f"{_made(move)},{move.rest[1]}:{_joined(made)}|{target} {verdict}"
 
 
 def _substituted(path: Sequence[Move]) -> list[str]:

@@ -66,11 +66,29 @@ def _signs(rng: Random) -> Pair:
 
 def _ends(rng: Random) -> Pair:
     """All that two numbers make, as at the end of a Countdown search."""
+    a, b = _two(rng)
+    return f"{a},{b}:", _joined(_made(a, b))
+
+
+def _hit(rng: Random) -> Pair:
+    """Is the target among all that two numbers make? The targets of both cases are alike."""
+    shown = _made(*_two(rng))
+    hit = rng.random() < 0.5
+    while True:
+        target = rng.choice(shown if hit else _made(*_two(rng)))
+        if (target in shown) == hit:
+            return f"{_joined(shown)}|{target}", " yes" if hit else " no"
+
+
+def _made(a: int, b: int) -> list[int]:
+    return [result for _, result in results(a, b)]
+
+
+def _two(rng: Random) -> tuple[int, int]:
+    """Two numbers as a Countdown search leaves them."""
     a = rng.randint(1, 13) if rng.random() < 0.6 else rng.randint(1, 98)
     b = rng.randint(1, 99 - a)
-    if rng.random() < 0.5:
-        a, b = b, a
-    return f"{a},{b}:", ",".join(str(result) for _, result in results(a, b))
+    return (b, a) if rng.random() < 0.5 else (a, b)
 
 
 def _column(rng: Random) -> Pair:
@@ -167,6 +185,7 @@ KINDS: Mapping[str, Kind] = {
     "minus": Kind(_minus, 13),
     "times": Kind(_times, 16),
     "ends": Kind(_ends, 14, 2),
+    "hit": Kind(_hit, 6),
     "signs": Kind(_signs, 8, 2),
     "column": Kind(_column, 7),
     "division": Kind(_division, 5),
