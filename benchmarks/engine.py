@@ -169,7 +169,9 @@ def main() -> None:
             "call": cpu(lambda n=n: searched(best_of(n, choose=first), Nothing())),
             "seeded": cpu(lambda n=n: searched(best_of(n, choose=first), Nothing(), 1)),
             "node": cpu(lambda n=n: searched(best_of(n // 50, choose=first), Nothing(50))),
-            "beam": cpu(lambda n=n: searched(beam(32, 32, 1 + n // 1024, choose=first), Nothing())),
+            "beam": cpu(
+                lambda n=n: searched(beam(32, 32, max(2, 1 + n // 1024), choose=first), Nothing())
+            ),
         }
         row["ratio"] = row["call"] / row["bare"]
         rows.append(row)

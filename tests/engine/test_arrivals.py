@@ -35,6 +35,7 @@ from system2.core import (
     Usage,
     Weigh,
 )
+from system2.engine.calls import pause
 from system2.policies.fake import Digits
 from system2.search import all_of, beam, best, best_of, mcts
 
@@ -277,3 +278,9 @@ def test_a_retry_leaves_the_reserve() -> None:
     _engine, end, _ = think(best_of(1), policy, budget, reply=True)
     assert len(policy.requests) == 1, "twelve are left, of which five are not for retries"
     assert end.why == "failed"
+
+
+def test_pauses_grow_and_are_never_the_same() -> None:
+    for attempt in (1, 2):
+        pauses = [pause(attempt) for _ in range(50)]
+        assert 0 <= min(pauses) < max(pauses) <= 0.25 * 2**attempt

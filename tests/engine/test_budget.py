@@ -54,7 +54,7 @@ def within(meter: Meter) -> bool:
     return held and PRICE.of(asked) <= budget.dollars
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_the_budget_holds(data: st.DataObject) -> None:
     parent = data.draw(st.none() | st.builds(Meter, budgets, st.just(PRICE)))

@@ -32,6 +32,7 @@ from system2.core import (
     Event,
     Expand,
     Finished,
+    Handed,
     Meter,
     Piece,
     Plan,
@@ -301,7 +302,7 @@ def test_without_a_reply_the_steps_own_answer_is_shown() -> None:
         size = 3 if fault.after else 1
         policy = Faulty(Digits(size=size), lambda n, fault=fault: fault if n == 2 else None)
         engine, end, _ = think(
-            best_of(1), policy, Budget(seconds=1.0 if fault.hang else None), reply=True
+            best_of(1), policy, Budget(seconds=0.5 if fault.hang else None), reply=True
         )
         assert end.answer == engine.tree.finals[0].answer
         assert (end.usage.answer, end.why) == (0, "complete")
@@ -329,3 +330,25 @@ def test_told_tokens_of_the_chosen_step_are_the_answer() -> None:
     _engine, end, _ = think(best_of(2), Talks())
     assert (end.usage.reasoning, end.usage.answer) == (9, 3)
     assert end.roles["policy"] == end.usage
+
+
+def test_the_reply_waits_for_what_other_searches_give_back() -> None:
+    parent = Meter(Budget(tokens=20))
+    engine = Engine(SUM, best_of(1), Digits(), Meter(Budget(per_call=5), parent=parent), reply=True)
+    held: list[Any] = []
+
+    def greedy(event: Event) -> None:
+        if isinstance(event, Handed):
+            held.append(parent.promise(1, 0, 16))
+
+    engine.watchers.append(greedy)
+
+    async def run() -> Finished:
+        task = asyncio.create_task(engine.run())
+        await turns(50)
+        assert not task.done()
+        parent.settle(held[0], Usage(), "policy")
+        return await task
+
+    assert asyncio.run(run()).usage.answer
+    assert settled(engine.meter)

@@ -16,6 +16,7 @@ from engine.fakes import (
     settled,
     shape,
     think,
+    turns,
 )
 from engine.plans import sheaf, strategies, wanderer
 from hypothesis import given, settings
@@ -23,15 +24,19 @@ from hypothesis import strategies as st
 
 from system2.core import (
     Budget,
+    Delta,
     Event,
     Expand,
+    Finished,
     Meter,
     Plan,
+    Request,
     Strategy,
     Tree,
     Weigh,
 )
 from system2.engine import Engine, regrow
+from system2.engine.calls import PIECES
 from system2.policies.fake import Digits
 from system2.search import all_of, beam, best, best_of, enough, mcts
 
@@ -229,3 +234,35 @@ def test_a_wave_that_is_in_is_looked_at_though_its_ask_is_not() -> None:
 
     _, end, _ = think(Strategy(plan, best, need=enough(2)), Digits(length=1))
     assert (end.why, end.samples) == ("enough", 4)
+
+
+def test_a_rule_that_wants_nothing_begins_nothing() -> None:
+    _, end, _ = think(best_of(2, need=lambda tree: 0))
+    assert (end.why, end.node, end.usage.calls) == ("enough", None, 0)
+
+
+def test_a_flood_of_pieces_is_taken_in_turns() -> None:
+    """A thousand streams wake at once; between two turns of the loop only so much is taken."""
+    taken: list[int] = [0]
+
+    class Flood(Digits):
+        async def stream(self, request: Request) -> Any:
+            await gate.wait()
+            for n in range(4):
+                taken[-1] += 1
+                yield Delta(0, "1", end="answer" if n == 3 else "")
+
+    gate = asyncio.Event()
+
+    async def run() -> Finished:
+        engine = Engine(SUM, best_of(1000), Flood(), Meter())
+        task = asyncio.create_task(engine.run())
+        await turns(200)
+        gate.set()
+        while not task.done():
+            taken.append(0)
+            await asyncio.sleep(0)
+        return await task
+
+    assert asyncio.run(run()).usage.completion == sum(taken) == 4000
+    assert max(taken) <= 1000 + PIECES, "each wakes with one in hand, then they wait for their turn"

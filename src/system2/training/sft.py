@@ -123,7 +123,9 @@ class Run:
         self.curve = Curve()
         # Compiling needs a C++ compiler; without one the same code runs about a quarter slower.
         self.hidden: Callable[[Tensor, Tensor], Tensor] = (
-            torch.compile(model) if shutil.which("g++") or shutil.which("clang++") else model
+            torch.compile(model, dynamic=False)
+            if shutil.which("g++") or shutil.which("clang++")
+            else model
         )
 
     def go(self) -> None:
