@@ -38,9 +38,9 @@ class Recipe:
     minutes: float = 100.0
     # Rows a process and update, short and long; the longest lessons, products of four digits by
     # four, need 550 tokens.
-    short_rows: int = 66
+    short_rows: int = 34
     short_length: int = 192
-    long_rows: int = 9
+    long_rows: int = 4
     long_length: int = 576
     muon: float = 0.02
     adamw: float = 4e-3
