@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -35,10 +36,16 @@ class Caller:
     """Calls one policy for one problem under one meter, and tells what happens."""
 
     def __init__(
-        self, problem: Problem, policy: Policy, meter: Meter, seed: int, tell: Watcher
+        self,
+        problem: Problem,
+        policy: Policy,
+        meter: Meter,
+        seed: int,
+        tell: Watcher,
+        heard: Sequence[Watcher],
     ) -> None:
         self.problem, self.policy, self.meter, self.seed = problem, policy, meter, seed
-        self.tell = tell
+        self.tell, self.heard = tell, heard  # who hears; pieces are many, and made for them alone
         self.pieces = 0  # taken in this turn of the event loop
 
     def promised(
@@ -121,7 +128,7 @@ class Caller:
                     if not 0 <= item.child < request.n:
                         raise IndexError(f"a piece for child {item.child} of {request.n}")
                     writing.take(item)
-                    if part.role == "policy":
+                    if self.heard and part.role == "policy":
                         child = part.children[item.child]
                         self.tell(Piece(part.ask, child, item.text, item.kind == "reply"))
                     if writing.tokens > writing.grant:  # a server that ignores its limit

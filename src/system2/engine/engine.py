@@ -65,10 +65,10 @@ class Engine:
         self.reply, self.ordered = reply, seed is not None
         self.seed = random.SystemRandom().getrandbits(63) if seed is None else seed
         self.name, self.settings = run, settings or {}
-        self.caller = Caller(problem, policy, meter, self.seed, self.tell)
+        self.watchers: list[Watcher] = []
+        self.caller = Caller(problem, policy, meter, self.seed, self.tell, self.watchers)
         judge = Judge(problem, verifier, verify_seconds, self.caller)
         self.tree = Tree()
-        self.watchers: list[Watcher] = []
         self.line = Line(
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
         )
