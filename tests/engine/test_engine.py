@@ -145,7 +145,7 @@ def test_what_is_in_flight_when_the_plan_ends_is_planted_and_regrown() -> None:
     strategy = Strategy(hasty, best)
     engine, end, events = think(strategy, Late(Digits(bills=False), 1, most=9))
     assert end.why == "complete"
-    assert arrived(engine.tree) == end.usage.completion > 4
+    assert arrived(engine.tree) == end.usage.completion >= 4  # one whole line, and what others had
     assert shape(regrow(strategy, events)) == shape(engine.tree)
 
 
@@ -161,7 +161,7 @@ def test_never_more_answers_in_flight_than_the_rule_needs(
     rule = enough(need)
     strategy = sheaf(n, need=rule) if together else best_of(n, need=rule)
     engine, end, _ = think(strategy, policy, seed=seed)
-    assert policy.peak == min(need, n)
+    assert policy.peak <= min(need, n)  # how many meet is a matter of timing
     assert len(engine.tree.finals) == (n if together or n < need else need)
     assert end.why == "enough" if n >= need else end.why == "complete"
 
