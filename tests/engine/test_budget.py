@@ -116,6 +116,6 @@ def test_never_more_calls_than_lines(lines: int, n: int, ordered: bool) -> None:
             await asyncio.gather(*(engine.run() for engine in engines))
 
     asyncio.run(both())
-    assert policy.peak == min(lines, 2 * n)
+    assert policy.peak <= min(lines, 2 * n)
     assert settled(engines[0].meter)
     assert [len(engine.tree.finals) for engine in engines] == [n, n]
