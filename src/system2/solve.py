@@ -102,9 +102,9 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
     if samples is not None and not 1 <= samples <= MOST:
         raise ValueError(f"samples must be from 1 to {MOST:,}, {samples} was given")
     remote = is_url(options.get("model", ""))
-    local = "policy" not in options and not remote
+    local = embedded(options)
     unread = [name for name in ("model_name", "system") if name in options]
-    if local and unread:
+    if local and unread and "policy" not in options:
         raise ValueError(
             f"{' and '.join(unread)}: only a server's model reads this; give its address as model, "
             "such as http://localhost:8000/v1"
@@ -134,6 +134,15 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
     if options.get("trace", True):
         engine.watchers.append(trace(engine.name))
     return engine
+
+
+def embedded(options: Options) -> bool:
+    """Does a model of our own decoder answer? It costs nothing and has a dial of its own."""
+    if "policy" not in options:
+        return not is_url(options.get("model", ""))
+    from system2.policies.local import LocalPolicy
+
+    return isinstance(options["policy"], LocalPolicy)
 
 
 def check(question: str) -> None:

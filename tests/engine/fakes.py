@@ -44,6 +44,7 @@ class Late:
     inner: Policy
     seed: int = 0
     most: int = 4
+    least: int = 0  # turns before the first piece: whatever can begin has begun by then
     open: int = 0
     peak: int = 0  # most continuations in flight
     calls: int = 0
@@ -63,6 +64,8 @@ class Late:
         self.open += request.n
         self.peak = max(self.peak, self.open)
         try:
+            for _ in range(self.least):
+                await asyncio.sleep(0)
             async with aclosing(self.inner.stream(request)) as stream:
                 async for item in stream:
                     for _ in range(dice.randint(0, self.most)):
