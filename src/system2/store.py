@@ -105,6 +105,8 @@ def decode(line: str) -> Event:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
+    if value is None or isinstance(value, str | int | float):  # by far most are
+        return value
     if is_dataclass(value):
         entries = {field.name: getattr(value, field.name) for field in fields(value)}
         rests = _rests(cast(type[Any], type(value)))

@@ -43,8 +43,8 @@ class Oracle:
         for child, seed in enumerate(request.seeds):
             right = self.sure or seed % 2 == 0
             answer = gold if right else OUTSIDE if seed % 3 == 0 else "no"
-            yield Delta(child, "hm", logprob=-0.1, id=1)
-            yield Delta(child, answer, 2, logprob=-0.5, id=2, end="answer", answer=answer)
+            yield Delta(child, "hm", logprobs=(-0.1,), ids=(1,))
+            yield Delta(child, answer, 1, logprobs=(-0.5,), ids=(2,), end="answer", answer=answer)
         yield Bill(Usage(prompt=10, reasoning=3 * request.n, calls=1))
 
 

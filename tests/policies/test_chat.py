@@ -139,8 +139,8 @@ def test_log_probabilities_count_tokens() -> None:
         heard = hear(server, ask(), logprobs=True)
         assert heard.tokens == heard.bill.usage.completion == server.sent
         paid = [d for d in heard.deltas if d.tokens]
-        assert all(d.logprob is not None and d.tokens == 1 for d in paid)
-        assert all(d.logprob is None for d in heard.deltas if not d.tokens)
+        assert all(len(d.logprobs) == d.tokens == 1 for d in paid)
+        assert all(d.logprobs == () for d in heard.deltas if not d.tokens)
         assert "".join(d.text for d in heard.deltas) == server.records[0].texts[0]
 
 

@@ -33,7 +33,7 @@ class Dice:
                 await asyncio.sleep(0)
                 digit = str((seed >> depth) % 3)
                 last = depth == 2
-                yield Delta(child, digit, 1, logprob=-0.5, id=7, end="answer" if last else "step",
+                yield Delta(child, digit, 1, logprobs=(-0.5,), ids=(7,), end="answer" if last else "step",
                             answer=digit if last else None)  # fmt: skip
                 if request.until == "step":
                     break

@@ -18,6 +18,7 @@ class Delta:
     """A piece of child `child` as it arrives.
 
     tokens   completion tokens of this piece; kind "reply": part of the answer's own text
+    logprobs, ids   one entry a token, where the backend gives them
     end      the piece ends a step, the whole answer, or was cut off at the limit of tokens
     answer   with end "answer": the final answer that was read out of the text
     """
@@ -26,8 +27,8 @@ class Delta:
     text: str
     tokens: int = 1
     kind: Kind = "thought"
-    logprob: float | None = None
-    id: int | None = None
+    logprobs: tuple[float, ...] = ()
+    ids: tuple[int, ...] = ()
     end: End = ""
     answer: str | None = None
     state: Any = None

@@ -70,17 +70,18 @@ class Writing:
 def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     """The step that pieces make."""
     last = pieces[-1]
-    ids = [d.id for d in pieces if d.id is not None]
-    logprobs = [d.logprob for d in pieces if d.logprob is not None]
+    tokens = sum([d.tokens for d in pieces])
+    ids = [id for d in pieces for id in d.ids]
+    logprobs = [logprob for d in pieces for logprob in d.logprobs]
     return Step(
         text="".join([d.text for d in pieces]),
-        tokens=sum([d.tokens for d in pieces]),
+        tokens=tokens,
         kind=pieces[0].kind,
         state=last.state,
         answer=last.answer,
         final=last.end == "answer" and not reply,
         cut=last.end == "cut",
         told=sum([d.tokens for d in pieces if d.kind == "reply"]),
-        ids=tuple(ids) if len(ids) == len(pieces) else (),
-        logprobs=tuple(logprobs) if len(logprobs) == len(pieces) else (),
+        ids=tuple(ids) if len(ids) == tokens else (),
+        logprobs=tuple(logprobs) if len(logprobs) == tokens else (),
     )

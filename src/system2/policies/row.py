@@ -16,8 +16,8 @@ class Token:
 
     text: str
     tokens: int = 1
-    logprob: float | None = None
-    id: int | None = None
+    logprobs: tuple[float, ...] = ()
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Row:
         if self.until == "token" and any(d.text for d in out):
             self.ended = True
             out[-1] = Delta(
-                self.child, out[-1].text, token.tokens, logprob=token.logprob, end="step"
+                self.child, out[-1].text, token.tokens, logprobs=token.logprobs, end="step"
             )
         return out
 
@@ -89,18 +89,18 @@ class Row:
         """The token's text in spans: the first carries what the token cost."""
         out: list[Delta] = []
         spans = self.segmenter.feed(token.text, thought=thought)
-        cost, logprob, id = token.tokens, token.logprob, token.id
+        cost, logprobs, ids = token.tokens, token.logprobs, token.ids
         for span in spans:
             if not span.text and not span.end:
                 continue
             end: End = "step" if span.end else ""
-            out.append(Delta(self.child, span.text, cost, span.kind, logprob, id, end))
-            cost, logprob, id = 0, None, None
+            out.append(Delta(self.child, span.text, cost, span.kind, logprobs, ids, end))
+            cost, logprobs, ids = 0, (), ()
             if span.end and self.until == "step":
                 self.ended = True
                 return out
         if cost:  # held back for now
-            out.append(Delta(self.child, "", cost, self.segmenter.kind, logprob, id))
+            out.append(Delta(self.child, "", cost, self.segmenter.kind, logprobs, ids))
         return out
 
     def _finish(self, choice: Any) -> list[Delta]:
@@ -147,6 +147,6 @@ def _tokens(choice: Any, text: str | None) -> list[Token]:
     texts = [entry.token for entry in logprobs]
     if "".join(texts) != (text or ""):  # parts of a character, or ids alone: the text goes last
         texts = [""] * (count - 1) + [text or ""]
-    named = ids if len(ids) == count else [None] * count
-    chances = [entry.logprob for entry in logprobs] or [None] * count
+    named = [(id,) for id in ids] if len(ids) == count else [()] * count
+    chances = [(entry.logprob,) for entry in logprobs] or [()] * count
     return [Token(*entry) for entry in zip(texts, [1] * count, chances, named, strict=True)]

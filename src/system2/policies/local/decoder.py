@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from system2.policies.local.schedule import Open, Row, Schedule, Token
 from system2.policies.local.weights import Weights
 
 Choice = Literal["auto", "kernel", "plain"]
+
+HOLD = 0.05
+"""Seconds that tokens may wait to cross to their loop together; a row's last one never waits."""
 
 _CLOSED = "the decoder was closed; make a new one"
 
@@ -197,7 +201,7 @@ class Decoder:
             draws += [other.result() for other in others]
             with self._turn:
                 news = self._schedule.settle(parts, draws)
-            self._tell(news, None)
+            self._tell(_ripe(news), None)
 
     def _tell(self, news: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
         """Cross to each event loop once."""
@@ -215,9 +219,11 @@ class Decoder:
 
 
 class _Inbox:
-    """Tokens on their way to one generator; only its event loop touches them."""
+    """Tokens on their way to one generator. `held` and `due` are the decoder's, the rest its loop's."""
 
     def __init__(self) -> None:
+        self.held: list[Token] = []
+        self.due = 0.0
         self.loop = asyncio.get_running_loop()
         self.tokens: list[Token] = []
         self.error: DecoderError | None = None
@@ -235,6 +241,17 @@ class _Inbox:
         self.ready.clear()
         tokens, self.tokens = self.tokens, []
         return tokens
+
+
+def _ripe(news: dict[_Inbox, list[Token]]) -> dict[_Inbox, list[Token]]:
+    """What is due: to wake a task costs more than to compute a token, so many cross at once."""
+    now = time.monotonic()
+    ripe: dict[_Inbox, list[Token]] = {}
+    for inbox, tokens in news.items():
+        inbox.held += tokens
+        if now >= inbox.due or any(token.last for token in tokens):
+            ripe[inbox], inbox.held, inbox.due = inbox.held, [], now + HOLD
+    return ripe
 
 
 def make(weights: Weights, engine: Choice, memory: int, workers: int) -> Engine:

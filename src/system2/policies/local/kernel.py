@@ -26,7 +26,7 @@ from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn, Floats
 from system2.policies.local.weights import Weights
 
-ROWS = 64
+ROWS = 96
 """Rows a pass of one worker may have."""
 
 _F = np.float32

@@ -6,7 +6,7 @@ Nothing here computes an answer or looks for one in the question: what is said i
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -65,6 +65,7 @@ class LocalPolicy:
         special = self.model.tokenizer.special
         self.ends = frozenset({special["<eos>"]})
         self.marks = self.ends | {special[name] for name in ("<step>", "<check>", "<back>")}
+        self.close = special["</think>"]
 
     def prompt(self, problem: Problem, chain: Chain) -> list[int]:
         """The frame of docs/traces.md: question, effort, the thoughts so far. Raises CallFailed."""
@@ -111,9 +112,10 @@ class LocalPolicy:
             stream = self.model.decoder.stream(rows)
             try:
                 async for tokens in stream:
-                    for token in tokens:
-                        written += 1
-                        yield texts[token.row].delta(token)
+                    written += len(tokens)
+                    for row, own in by_row(tokens).items():
+                        for delta in texts[row].take(own):
+                            yield delta
             finally:
                 await stream.aclose()
         yield Bill(Usage(prompt=len(ids), reasoning=written, calls=1))
@@ -130,17 +132,39 @@ class Writer:
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
 
-    def delta(self, token: Token) -> Delta:
-        """One token as a piece of the stream."""
-        tokenizer, policy = self.policy.model.tokenizer, self.policy
+    def take(self, tokens: list[Token]) -> Iterator[Delta]:
+        """Tokens as they came: a piece ends with them, with a step, and with the thoughts."""
+        run: list[Token] = []
+        for token in tokens:
+            run.append(token)
+            if token.id in self.policy.marks or token.id == self.policy.close:
+                yield self.piece(run)
+                run = []
+        if run:
+            yield self.piece(run)
+
+    def piece(self, run: list[Token]) -> Delta:
+        """Some tokens as one piece of the stream."""
+        tokenizer, policy, last = self.policy.model.tokenizer, self.policy, run[-1]
         kind = "reply" if self.told else "thought"
-        text = self.utf8.decode(tokenizer.raw(token.id))
-        if token.id in policy.ends:
+        ids, logprobs = tuple([t.id for t in run]), tuple([t.logprob for t in run])
+        whole = last.id in policy.ends
+        shown = ids[:-1] if whole else ids
+        text = self.utf8.decode(b"".join([tokenizer.raw(id) for id in shown]))
+        if self.told:
+            self.answer += shown
+        self.told = self.told or last.id == policy.close
+        if whole:
             said = tokenizer.decode(self.answer)
             answer = OUTSIDE if said == "<outside>" else said or None
-            return Delta(token.row, "", 1, kind, token.logprob, token.id, "answer", answer)
-        if self.told:
-            self.answer.append(token.id)
-        self.told = self.told or token.id == tokenizer.special["</think>"]
-        end = "step" if token.id in policy.marks else "cut" if token.last else ""
-        return Delta(token.row, text, 1, kind, token.logprob, token.id, end)
+            return Delta(last.row, text, len(ids), kind, logprobs, ids, "answer", answer)
+        end = "step" if last.id in policy.marks else "cut" if last.last else ""
+        return Delta(last.row, text, len(ids), kind, logprobs, ids, end)
+
+
+def by_row(tokens: list[Token]) -> dict[int, list[Token]]:
+    """The tokens of each row, in order."""
+    rows: dict[int, list[Token]] = {}
+    for token in tokens:
+        rows.setdefault(token.row, []).append(token)
+    return rows

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from system2.policies.local.weights import PANEL
 
 Owner = TypeVar("Owner")
 
-SLOTS = 32
-"""Rows a worker decodes in a pass: fewer read the weights too often, more wait longer for no gain."""
+SLOTS = 64
+"""Rows a worker decodes in a pass: fewer pay too often for weights and Python, more wait for no gain."""
 
-BUDGET = 64
+BUDGET = 96
 """Rows of a worker's pass, decoded and prompt tokens together."""
 
 SPLIT = 32
@@ -45,8 +45,7 @@ class Row:
     stop: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token of the caller's row number `row`; `logprob` is at temperature 1, stop tokens included."""
 
     row: int
@@ -58,16 +57,23 @@ class Token:
 class Open(Generic[Owner]):
     """A row on its way: its tokens so far and, while it runs, its blocks.
 
-    `owner` is whoever waits for it, `closed` says that nobody does any more.
+    `done` tokens are computed; the blocks have room for `room`, and its table is told of the last
+    ones late, many at once. `owner` is whoever waits for it, `closed` says that nobody does any more.
     """
 
-    __slots__ = ("closed", "drawn", "number", "owner", "row", "slot", "table", "tokens")
+    __slots__ = ("closed", "done", "drawn", "number", "owner", "room", "row", "slot", "table", "tokens")  # fmt: skip
 
     def __init__(self, row: Row, number: int, owner: Owner) -> None:
         self.row, self.number, self.owner = row, number, owner
         self.tokens = list(row.prompt)
-        self.drawn, self.slot, self.closed = 0, -1, False
+        self.done = self.room = self.drawn = 0
+        self.slot, self.closed = -1, False
         self.table: Table | None = None
+
+    def note(self, blocks: Blocks) -> None:
+        """Tell the table of the tokens computed since the last time."""
+        if self.table is not None:
+            blocks.extend(self.table, self.tokens[self.table.length : self.done])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +106,8 @@ class Schedule(Generic[Owner]):
         self.blocks = Blocks(blocks, copy)
         self._tables = np.zeros((SLOTS * workers, need), np.int64)
         self._slots = list(range(SLOTS * workers))
+        self._seeds = np.zeros(SLOTS * workers, np.uint64)
+        self._heats = np.zeros(SLOTS * workers, np.float32)
 
     def add(self, rows: Iterable[Open[Owner]]) -> None:
         """Put rows at the end of the line."""
@@ -119,21 +127,27 @@ class Schedule(Generic[Owner]):
     def plan(self) -> list[Part[Owner]]:
         """The next pass, for one worker or more; empty if there are no rows."""
         self._admit()
-        todo = {row: len(row.tokens) - row.table.length for row in self.running if row.table}
-        spread = self.workers if sum(todo.values()) >= SPLIT else 1
+        todo = {row: todo for row in self.running if (todo := len(row.tokens) - row.done) > 1}
+        left = len(self.running) - len(todo)
+        spread = self.workers if left + sum(todo.values()) >= SPLIT else 1
         parts: list[list[tuple[Open[Owner], int]]] = [[] for _ in range(spread)]
         loads = [0] * spread
-        counts: dict[Open[Owner], int] = {}
-        places: dict[Open[Owner], int] = {}
+        places: dict[Open[Owner], tuple[int, int]] = {}
         # Prompts first, to balance; every row after them still gets its one token.
         for i, row in enumerate(sorted(todo, key=lambda row: -todo[row])):
-            which = loads.index(min(loads))
-            counts[row] = min(todo[row], BUDGET - loads[which] - (len(todo) - i - 1))
-            places[row] = which
-            loads[which] += counts[row]
+            which, others = loads.index(min(loads)), len(self.running) - i - 1
+            free = BUDGET * spread - sum(loads) - others
+            count = min(todo[row], BUDGET - loads[which], free)
+            places[row] = which, count
+            loads[which] += count
         for row in list(self.running):
-            if self._reserve(row, counts[row]):
-                parts[places[row]].append((row, counts[row]))
+            if row in places:
+                which, count = places[row]
+            else:
+                which, count = loads.index(min(loads)), 1
+                loads[which] += 1
+            if row.done + count <= row.room or self._reserve(row, count):
+                parts[which].append((row, count))
         self.passes += 1
         return [self._part(rows) for rows in parts if rows]
 
@@ -144,9 +158,9 @@ class Schedule(Generic[Owner]):
         news: dict[Owner, list[Token]] = {}
         for part, drawn in zip(parts, draws, strict=True):
             for row, count in part.rows:
-                if row.table is not None:
-                    start = row.table.length
-                    self.blocks.extend(row.table, row.tokens[start : start + count])
+                row.done += count
+                if row.table is not None and (count > 1 or row.done % PANEL == 0):
+                    row.note(self.blocks)
             pairs = zip(drawn.ids.tolist(), drawn.logprobs.tolist(), strict=True)
             for row, (id, logprob) in zip(part.drawing, pairs, strict=True):
                 row.tokens.append(id)
@@ -180,7 +194,9 @@ class Schedule(Generic[Owner]):
             if table is None:
                 skipped.append(row)
                 break
-            row.table, row.slot = table, self._slots.pop()
+            row.table, row.slot, row.done = table, self._slots.pop(), table.length
+            self._seeds[row.slot] = row.row.seed & 0xFFFFFFFFFFFFFFFF
+            self._heats[row.slot] = row.row.temperature
             self._list(row, table)
             self.running.append(row)
             self.shared += table.length
@@ -188,15 +204,12 @@ class Schedule(Generic[Owner]):
         self.waiting.extendleft(reversed(skipped))
 
     def _prefills(self, row: Open[Owner]) -> bool:
-        return row.table is not None and len(row.tokens) - row.table.length > 1
+        return row.table is not None and len(row.tokens) - row.done > 1
 
     def _reserve(self, row: Open[Owner], count: int) -> bool:
         """Room for `count` more tokens; False if the row was sent back to the line."""
         while (table := row.table) is not None:
-            length = table.length + count
-            if length <= len(table.blocks) * PANEL:
-                return True
-            if self.blocks.reserve(table, length):
+            if self.blocks.reserve(table, row.done + count):
                 self._list(row, table)
                 return True
             youngest = self.running.pop()
@@ -207,9 +220,11 @@ class Schedule(Generic[Owner]):
     def _list(self, row: Open[Owner], table: Table) -> None:
         ids = [block.id for block in table.blocks]
         self._tables[row.slot, : len(ids)] = ids
+        row.room = len(ids) * PANEL
 
     def _release(self, row: Open[Owner]) -> None:
         if row.table is not None:
+            row.note(self.blocks)
             self.blocks.close(row.table)
             self._slots.append(row.slot)
             row.table = None
@@ -221,22 +236,22 @@ class Schedule(Generic[Owner]):
         ends: list[int] = []
         drawing: list[Open[Owner]] = []
         for row, count in rows:
-            start = row.table.length if row.table else 0
+            start = row.done
             tokens += row.tokens[start : start + count]
             positions += range(start, start + count)
             slots += [row.slot] * count
             if start + count == len(row.tokens):
                 ends.append(len(tokens) - 1)
                 drawing.append(row)
-        seeds = [row.row.seed & 0xFFFFFFFFFFFFFFFF for row in drawing]
+        drawn = [row.slot for row in drawing]
         batch = Batch(
             np.array(tokens, np.int64),
             np.array(positions, np.int64),
             np.array(slots, np.int64),
             self._tables,
             np.array(ends, np.int64),
-            np.array(seeds, np.uint64),
-            np.array([row.row.temperature for row in drawing], np.float32),
+            self._seeds[drawn],
+            self._heats[drawn],
         )
         return Part(rows, drawing, batch)
 
