@@ -127,7 +127,7 @@ class Schedule(Generic[Owner]):
     def plan(self) -> list[Part[Owner]]:
         """The next pass, for one worker or more; empty if there are no rows."""
         self._admit()
-        todo = {row: todo for row in self.running if (todo := len(row.tokens) - row.done) > 1}
+        todo = {row: n for row in self.running if (n := len(row.tokens) - row.done) > 1}
         left = len(self.running) - len(todo)
         spread = self.workers if left + sum(todo.values()) >= SPLIT else 1
         parts: list[list[tuple[Open[Owner], int]]] = [[] for _ in range(spread)]
