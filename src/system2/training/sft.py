@@ -12,10 +12,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -25,6 +24,7 @@ from torch.multiprocessing.spawn import spawn
 
 from system2.policies.local.tokenizer import Tokenizer
 from system2.training import batch, vocabulary
+from system2.training.curve import Curve, Screen
 from system2.training.export import export
 from system2.training.model import Config, Llama
 
@@ -49,14 +49,6 @@ class Recipe:
     processes: int = 2
     save_every: int = 50
     test_every: int = 200
-
-
-@dataclass(slots=True)
-class Curve:
-    """What a run showed: per point the update, seconds, tokens, loss; per test the shares of right traces."""
-
-    points: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
-    tests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 def train(out: Path, recipe: Recipe) -> None:
@@ -110,8 +102,9 @@ class Run:
             batch.Shape(recipe.short_rows, recipe.short_length),
             batch.Shape(recipe.long_rows, recipe.long_length),
         )
-        self.saved = out / "checkpoint.pt"
-        self.curve_file = out / "curve.json"
+        self.out, self.saved = out, out / "checkpoint.pt"
+        self.screen = Screen(shown=rank == 0)
+        self.late: list[float] = []  # when the last updates were done
         matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
         rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
         self.optimisers: list[torch.optim.Optimizer] = [
@@ -146,6 +139,7 @@ class Run:
                 self.report(loss)
             if self.rank == 0 and self.update % self.recipe.save_every == 0:
                 self.save()
+        self.screen.close()
         if self.rank == 0:
             self.save()
 
@@ -210,23 +204,21 @@ class Run:
         return min(warm, left, 1.0)
 
     def report(self, loss: float) -> None:
-        """Keep the curve, show a line of progress."""
+        """Keep the curve and show how far it is."""
         if self.update % 10 == 0:
             self.curve.points.append(
                 {"update": self.update, "seconds": round(self.seconds, 1),
                  "tokens": self.tokens, "loss": round(loss, 4)}
             )  # fmt: skip
-            left = self.seconds / self.update * (self.total - self.update) if self.total else 0.0
-            print(  # noqa: T201
-                f"\r{self.update}/{self.total or '?'}  loss {loss:.4f}  "
-                f"{self.tokens / self.seconds:.0f} tok/s  {self.seconds / 60:.1f} min, "
-                f"{left / 60:.0f} to go   ",
-                end="", flush=True,
-            )  # fmt: skip
         if self.update % self.recipe.test_every == 0 or self.update == self.total:
-            self.curve.tests.append({"update": self.update, "right": self.test()})
-            print("\n", self.curve.tests[-1])  # noqa: T201
-            self.curve_file.write_text(json.dumps(asdict(self.curve)))
+            right = self.test()
+            self.curve.tests.append({"update": self.update, "tokens": self.tokens, "right": right})
+            self.screen.tell(self.update, right)
+            self.curve.write(self.out)
+        tokens = self.tokens / max(1, self.update)
+        late, self.late = self.late, [*self.late[-19:], self.seconds]
+        pace = tokens * len(late) / (self.seconds - late[0]) if late else 0.0
+        self.screen.show(self.update, self.total, loss, pace)
 
     @torch.no_grad()
     def test(self, batches: int = 4) -> dict[str, float]:
