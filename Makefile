@@ -11,7 +11,7 @@ export Q
 export PYTHON
 
 .NOTPARALLEL:
-.PHONY: help ask question test test-slow check bench clean
+.PHONY: help ask question test test-slow golden check bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -25,6 +25,10 @@ test: $(VENV)/.dev $(VENV)/.kernel ## install what the tests need and run them
 
 test-slow: $(VENV)/.dev $(VENV)/.kernel ## run the tests that take minutes
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+golden: $(VENV)/.dev ## write the kept runs of tests/golden anew, after a wanted change
+	@PYTHONPATH=tests $(BIN)/python tests/golden/cases.py
+	@git diff --stat -- tests/golden
 
 check: $(VENV)/.dev ## lint, format and types: ruff and pyright
 	@$(BIN)/python -m ruff check .

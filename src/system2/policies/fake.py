@@ -31,6 +31,7 @@ class Digits:
               of a call to fail before its first token, or in the middle;
               of a child to be cut off, or never to end;
               of a digit to be that of a child with another seed, so that children meet
+    after     seconds it asks to wait when it failed; None: it does not say
     deaf      ignores max_tokens
     bills     tells what a call cost
     """
@@ -45,6 +46,7 @@ class Digits:
     cut: float = 0.0
     hang: float = 0.0
     repeat: float = 0.0
+    after: float | None = None
     deaf: bool = False
     bills: bool = True
     can: frozenset[str] = frozenset({"continue", "n"})
@@ -72,7 +74,7 @@ class Digits:
         self.tries[request.seeds] += 1
         key = (self.seed, request.seeds, self.tries[request.seeds])
         if chance("fail", *key) < self.fail:
-            raise CallFailed("the pretend server failed", retry=True)
+            raise CallFailed("the pretend server failed", retry=True, after=self.after)
         begun = "".join(step.text for step in request.chain)
         texts, spent, told = [begun] * request.n, 0, 0
         left = [10**9 if self.deaf else request.max_tokens] * request.n
@@ -111,7 +113,9 @@ class Digits:
                 if lost or end == "answer" or request.until in ("step", "token"):
                     writing.remove(child)
                 if broken:
-                    raise CallFailed("the pretend server broke off", retry=True, unseen=True)
+                    raise CallFailed(
+                        "the pretend server broke off", retry=True, after=self.after, unseen=True
+                    )
         if self.bills:
             prompt = self.prompt_bound(request)
             yield Bill(Usage(prompt=prompt, reasoning=spent - told, answer=told, calls=1))
