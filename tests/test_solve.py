@@ -1,8 +1,11 @@
 """What a Python user hands to `think` works with every effort."""
 
+import asyncio
+
 import pytest
 
-from system2 import best_of, think
+from system2 import best_of, stream, think
+from system2.core import Finished, Piece, Started
 from system2.effort import EFFORTS
 from system2.policies.local import LocalPolicy
 
@@ -16,3 +19,41 @@ def test_a_policy_of_ones_own_with_every_effort(name):
 def test_a_strategy_of_ones_own():
     done = think("1+1", strategy=best_of(3), policy=LocalPolicy(temperature=1.0), trace=False)
     assert done.samples == 3 == len(done.chains)
+
+
+def test_a_strategy_samples_at_an_effort_that_is_greedy():
+    done = think("Use 13, 8, 5 to make 57", effort="low", strategy=best_of(4), trace=False, seed=1)
+    assert len({tuple(step.text for step in chain) for chain in done.chains}) > 1
+
+
+def test_samples_beside_a_strategy_are_refused():
+    with pytest.raises(ValueError, match="samples and strategy"):
+        think("1+1", strategy=best_of(3), samples=2)
+
+
+def test_think_inside_a_running_loop():
+    async def notebook():
+        return think("1+1", effort="low", trace=False).answer
+
+    assert asyncio.run(notebook()) == think("1+1", effort="low", trace=False).answer
+
+
+def test_stream_tells_everything_in_order():
+    async def watch():
+        return [event async for event in stream("1+1", effort="low", trace=False)]
+
+    events = asyncio.run(watch())
+    assert isinstance(events[0], Started) and isinstance(events[-1], Finished)
+    text = "".join(event.text for event in events if isinstance(event, Piece))
+    assert events[-1].answer and events[-1].answer in text
+
+
+def test_closing_a_stream_cancels_the_search():
+    async def watch():
+        events = stream("Use 13, 8, 5, 2 to make 57", samples=64, trace=False)
+        async for _ in events:
+            break
+        await events.aclose()
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(watch()) == 1

@@ -37,6 +37,9 @@ from system2.verifiers import Expressions
 
 LONGEST = 100_000  # characters of a question
 MOST = 100_000  # lines of thought
+TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price")  # fmt: skip
+"""Options that a trace names; objects have no name, and a key is a secret."""
+
 PASSWORD = re.compile(r"//[^/@]*@")  # in a server's address: no trace shows it
 
 
@@ -44,7 +47,7 @@ class Options(TypedDict, total=False):
     """How to think; every one has a default.
 
     effort      a row of the effort table; samples: lines of thought instead of the row's
-    strategy, policy, verifier   objects of your own
+    strategy, policy, verifier   objects of your own; a strategy samples, at 0.7 where the row is greedy
     tokens, dollars, seconds, at_once   the budget; per_call: most tokens of one continuation
     model       URL of an OpenAI-compatible server, or a folder of weights; default: the embedded model
     model_name, key, price, system   for a server
@@ -101,6 +104,8 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
         raise ValueError(f"samples must be from 1 to {MOST:,}, {samples} was given")
+    if samples is not None and "strategy" in options:
+        raise ValueError("samples and strategy were given; give the strategy its number of samples")
     remote = is_url(options.get("model", ""))
     local = embedded(options)
     unread = [name for name in ("model_name", "system") if name in options]
@@ -118,7 +123,7 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         system=options.get("system"),
         effort=row.token if local else options.get("effort", DEFAULT),
     )
-    names = ("effort", "samples", "tokens", "seconds", "model", "model_name")
+    told: dict[str, object] = {"effort": DEFAULT} | dict(options)
     engine = Engine(
         problem,
         options.get("strategy") or strategy_of(row, samples),
@@ -127,9 +132,7 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         verifier=options.get("verifier", Expressions()),
         seed=options.get("seed"),
         run=new_run(),
-        settings={
-            name: PASSWORD.sub("//", str(value)) for name, value in options.items() if name in names
-        },
+        settings={name: PASSWORD.sub("//", str(told[name])) for name in TOLD if name in told},
     )
     if options.get("trace", True):
         engine.watchers.append(trace(engine.name))
@@ -204,8 +207,8 @@ def policy_of(options: Options) -> Policy:
     """The embedded model, or the server that `model` names. Raises ValueError, WeightsError."""
     row = effort(options.get("effort", DEFAULT))
     model = options.get("model")
-    many = (options.get("samples") or row.samples) > 1
-    heat = row.temperature if row.temperature or not many else 0.7
+    many = "strategy" in options or (options.get("samples") or row.samples) > 1
+    heat = (row.temperature or 0.7) if many else 0.0
     if model is not None and is_url(model):
         if "model_name" not in options:
             raise ValueError(
@@ -270,6 +273,8 @@ def result(engine: Engine, end: Finished) -> Result:
     """What a finished engine brought."""
     tree = engine.tree
     lost = [w.fault for w in engine.watchers if isinstance(w, Trace) and w.fault]
+    faults = [f"a watcher failed ({fault})" for fault in engine.faults]
+    faults += [f"the trace could not be written ({fault})" for fault in lost]
     return Result(
         answer=end.answer,
         why=end.why,
@@ -281,5 +286,5 @@ def result(engine: Engine, end: Finished) -> Result:
         chains=[node.chain() for node in tree.finals],
         chosen=tree.nodes[end.node].chain() if end.node is not None else [],
         tree=tree,
-        faults=[str(fault) for fault in (*engine.faults, *lost)],
+        faults=faults,
     )

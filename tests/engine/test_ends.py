@@ -224,7 +224,7 @@ def test_a_full_disk_ends_the_run_with_the_answer(kind: type) -> None:
     engine = Engine(SUM, beam(1, 1), Digits(), Meter(), seed=1)
     engine.watchers.append(full)
     end, _ = drive(engine)
-    assert end.why == "trace"
+    assert end.why == "watcher"
     assert (end.answer is not None) == (kind is Finished)
     assert engine.watchers and full not in engine.watchers
     assert [str(fault) for fault in engine.faults] == ["no space left on device"]

@@ -214,6 +214,14 @@ def test_the_reply_is_all_reply() -> None:
         assert "".join(d.text for d in heard.deltas if d.kind == "reply") == "Answer: 7"
 
 
+def test_an_answer_at_once_is_the_whole_reply() -> None:
+    with Server() as server:
+        heard = hear(server, ask("reply"))
+        assert "notes" not in server.records[0].body["messages"][-1]["content"]
+        assert heard.deltas[-1].answer == "".join(server.records[0].texts[0]).strip()
+        assert "\n" in (heard.deltas[-1].answer or "")
+
+
 # -------------------------------------------------------------------- several at once
 
 

@@ -80,6 +80,7 @@ def test_prompts() -> None:
     assert "<attempt 1>\nfirst" in sent[-1]["content"] and "second" in sent[-1]["content"]
     told = messages(ask(style=Style(prompt="Only yes or no.")))
     assert told[-1]["content"] == "What is 1+1?\n\nOnly yes or no."
+    assert messages(ask("reply"))[-1]["content"] == "What is 1+1?"
     by = messages(ask(chain=chains("a")), by="marker", prefill="plain-assistant")
     assert by[-1]["content"] == "a<step>"
 

@@ -21,7 +21,7 @@ from system2.solve import Result, prepare, result
 
 
 def ask(options: argparse.Namespace) -> int:
-    """Answer the question; exit status 0 with an answer, 1 without, 130 when interrupted."""
+    """Answer the question; exit status 0 with an answer, 1 without or with a fault, 130 when interrupted."""
     out = cast(io.TextIOWrapper, sys.stdout)
     out.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
     engine = prepare(question(options), **settings(options))
@@ -35,7 +35,7 @@ def ask(options: argparse.Namespace) -> int:
     else:
         show(done, options.show_thoughts)
     for fault in done.faults:
-        sys.stderr.write(f"system2: the trace could not be written ({fault}); the answer stands\n")
+        sys.stderr.write(f"system2: {fault}; the answer stands\n")
     if done.answer is None:
         sys.stderr.write(f"system2: {excuse(done, screen.failure)}\n")
     if done.why == "interrupted":

@@ -163,7 +163,7 @@ def run_train(options: argparse.Namespace) -> int:
         from system2.training.sft import Recipe, train
     except ImportError as error:
         raise ValueError(
-            f"training needs PyTorch ({error}); install it with `pip install 'system2[train]'`"
+            f"training needs more packages ({error}); install them with `pip install 'system2[train]'`"
         ) from error
     from pathlib import Path
 

@@ -216,7 +216,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001  a full disk must not lose the answer
                 self.watchers.remove(watcher)
                 self.faults.append(error)
-                self.stop("trace" if isinstance(error, OSError) else "watcher")
+                self.stop("watcher")
 
 
 def say(plan: Plan, done: list[Done]) -> list[Ask] | None:

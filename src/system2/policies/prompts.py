@@ -40,7 +40,8 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
     if request.also:
         told.append(_quoted(_ALSO, "attempt", request.also, by))
     if request.until == "reply":
-        told.append(f"{style.prompt or _REPLY}\n<notes>\n{chain}\n</notes>")
+        notes = f"{style.prompt or _REPLY}\n<notes>\n{chain}\n</notes>"
+        told.append(notes if chain else style.prompt)  # no thought before: the question as it is
         chain = ""
     else:
         told.append(style.prompt or f"{_STEPS[by]} {_ANSWER}")
@@ -50,7 +51,7 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
         told.append(f"{_PREFIX}\n{style.prefix}")
     if out and out[-1]["role"] == "user":
         told.insert(0, out.pop()["content"])
-    out.append(Wire(role="user", content="\n\n".join(told)))
+    out.append(Wire(role="user", content="\n\n".join(filter(None, told))))
     if prefills(request, prefill):
         out.append(Wire(role="assistant", content=chain + style.prefix))
     return out

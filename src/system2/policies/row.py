@@ -130,6 +130,9 @@ class Row:
             return "cut", None
         if self.until == "step" and not self.told and not answered(self.segmenter.text):
             return "step", None  # the stop string, as far as one can tell
+        reply = "".join(self.segmenter.texts["reply"]).strip()
+        if self.until == "reply" and reply:
+            return "answer", reply  # all of it is shown
         return "answer", self.segmenter.answer(self.before)
 
     def _apart(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ _RANK = {")": 0, "+": 1, "-": 1, "*": 2, "/": 2}
 
 
 class Expressions:
-    """Checks Countdown and 24: 1.0 right, 0.0 wrong, None where the answer is no expression."""
+    """Checks Countdown and 24: 1.0 right, 0.0 wrong, None where the answer may belong to another question."""
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
@@ -33,7 +33,10 @@ class Expressions:
 
 
 def judged(answer: str, given: Sequence[str]) -> float | None:
-    """Does the answer use all given numbers but one, and make that one? None: not an expression."""
+    """Does the answer use all given numbers but one, and make that one? None: it uses others.
+
+    Only then is it refuted: `3/4` is a right answer to many questions, and must keep its vote.
+    """
     text = answer[: LONGEST + 1].translate(_SYNONYMS).partition("=")[0]
     if len(text) > LONGEST or not _ALLOWED.fullmatch(text):
         return None
@@ -43,9 +46,11 @@ def judged(answer: str, given: Sequence[str]) -> float | None:
     left = [int(number) for number in given if len(number) < 9]
     for number in used:
         if len(number) > 8 or int(number) not in left:
-            return 0.0
+            return None
         left.remove(int(number))
-    return float(len(left) == 1 and reaches(answer, [int(n) for n in used], left[0]))
+    if len(left) != 1:
+        return None
+    return float(reaches(answer, [int(n) for n in used], left[0]))
 
 
 def reaches(text: str, numbers: Sequence[int], target: int) -> bool:
