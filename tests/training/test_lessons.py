@@ -7,6 +7,7 @@ import pytest
 
 from system2.policies.local import HOME, Tokenizer
 from system2.tasks import TASKS
+from system2.tasks.task import Task
 from system2.training.lessons import WEIGHTS, lesson, solved
 
 TOKENIZER = Tokenizer.load(HOME / "tokenizer.json")
@@ -74,3 +75,12 @@ def test_held_out_problems_are_never_taught():
         rng = Random(3)
         assert not any(held_out(task, task.draw_taught(rng)) for _ in range(60))
         assert held_out(task, task.draw_held_out(rng))
+
+
+def test_tests_are_drawn_from_what_is_held_out():
+    taught, kept = (
+        [lesson(TOKENIZER, Random(f"h {n}"), 0.5, draw).ids for n in range(300)]
+        for draw in (Task.draw_taught, Task.draw_held_out)
+    )
+    same = sum(a == b for a, b in zip(taught, kept, strict=True))
+    assert 0 < same < 150  # facts and refusals only

@@ -1,5 +1,7 @@
 """A killed run goes on to the very weights it would have had. Minutes: `make test-slow`."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -23,13 +25,12 @@ def test_resume(tmp_path):
     script.write_text(SCRIPT)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     subprocess.run([sys.executable, script, whole], check=True)
-    process = subprocess.Popen([sys.executable, script, broken])
+    process = subprocess.Popen([sys.executable, script, broken], start_new_session=True)
     while not (broken / "checkpoint.pt").exists():
         if process.poll() is not None:
             raise AssertionError("the run ended before its first checkpoint")
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    subprocess.run(["pkill", "-9", "-f", str(broken)], check=False)
     subprocess.run([sys.executable, script, broken], check=True)
     weights = [(d / "model.safetensors").read_bytes() for d in (whole, broken)]
     assert weights[0] == weights[1]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from system2.policies.local.tokenizer import Tokenizer
-from system2.training.lessons import Lesson, lesson
+from system2.tasks.task import Task
+from system2.training.lessons import Draw, Lesson, lesson
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,11 @@ class Shape:
 
 
 def draw(
-    tokenizer: Tokenizer, rng: Random, shapes: Sequence[Shape], progress: float
+    tokenizer: Tokenizer,
+    rng: Random,
+    shapes: Sequence[Shape],
+    progress: float,
+    problems: Draw = Task.draw_taught,
 ) -> list[tuple[Batch, list[list[Lesson]]]]:
     """Lessons until the rows of every shape (shortest first) are full; each goes to the first that fits.
 
@@ -44,7 +49,7 @@ def draw(
     room = [[shape.length] * shape.rows for shape in shapes]
     misses = 0
     while misses < 12:
-        new = lesson(tokenizer, rng, progress)
+        new = lesson(tokenizer, rng, progress, problems)
         size = len(new.ids)
         kind = next((k for k, shape in enumerate(shapes) if size <= shape.length), None)
         row = (

@@ -6,8 +6,10 @@ continues with the very lessons it would have seen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from system2.policies.local.tokenizer import Tokenizer
 from system2.tasks import TASKS, facts, outside
@@ -38,6 +40,9 @@ FACTS_FIRST, FACTS_LATER, FIRST = 0.75, 0.12, 0.2  # shares of facts, and how lo
 SPELT = 0.06  # share of questions in which some known words come as bytes
 
 
+Draw = Callable[[Task, Random], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """Token ids, and for each whether the model must learn to produce it."""
@@ -47,7 +52,9 @@ class Lesson:
     task: str
 
 
-def lesson(tokenizer: Tokenizer, rng: Random, progress: float) -> Lesson:
+def lesson(
+    tokenizer: Tokenizer, rng: Random, progress: float, draw: Draw = Task.draw_taught
+) -> Lesson:
     """A random lesson for this point of the training, `progress` from 0 to 1."""
     share = FACTS_FIRST if progress < FIRST else FACTS_LATER
     if rng.random() < share:
@@ -56,16 +63,21 @@ def lesson(tokenizer: Tokenizer, rng: Random, progress: float) -> Lesson:
     if rng.random() < OUTSIDE:
         return refusal(tokenizer, rng, language)
     name = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    draw = rng.random()
-    effort = "none" if draw < DIRECT else "low" if draw < 0.5 else "high"
-    return solved(tokenizer, rng, TASKS[name], language, effort)
+    dice = rng.random()
+    effort = "none" if dice < DIRECT else "low" if dice < 0.5 else "high"
+    return solved(tokenizer, rng, TASKS[name], language, effort, draw)
 
 
 def solved(
-    tokenizer: Tokenizer, rng: Random, task: Task, language: Language, effort: str
+    tokenizer: Tokenizer,
+    rng: Random,
+    task: Task,
+    language: Language,
+    effort: str,
+    draw: Draw = Task.draw_taught,
 ) -> Lesson:
     """A question of a task, thought through at the effort ("none": answered at once)."""
-    problem = task.draw_taught(rng)
+    problem = draw(task, rng)
     question = read(tokenizer, rng, task.ask(problem, language, rng))
     if effort == "none":
         return completion(tokenizer, question, effort, f"{task.answer(problem)}<eos>", task.name)

@@ -23,6 +23,8 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from system2.policies.local.tokenizer import Tokenizer
+from system2.tasks import TASKS
+from system2.tasks.task import Task
 from system2.training import batch, vocabulary
 from system2.training.curve import Curve, Screen
 from system2.training.export import export
@@ -125,7 +127,7 @@ class Run:
         """Update until the planned number is reached."""
         started, first = time.monotonic() - self.seconds, 0.0
         while not self.total or self.update < self.total:
-            loss = self.step()
+            loss = self.learn()
             self.update += 1
             self.seconds = time.monotonic() - started
             if not self.total and self.update == 5:  # the first ones compile
@@ -143,7 +145,7 @@ class Run:
         if self.rank == 0:
             self.save()
 
-    def step(self) -> float:
+    def learn(self) -> float:
         """One update: every process its own lessons, gradients averaged. Returns the loss."""
         progress = self.update / self.total if self.total else 0.0
         rng = Random(f"{self.recipe.seed} {self.rank} {self.update}")
@@ -222,11 +224,15 @@ class Run:
 
     @torch.no_grad()
     def test(self, batches: int = 4) -> dict[str, float]:
-        """Share of held-out lessons by task whose every learnt token is the model's first choice."""
+        """Share of held-out problems by task whose every learnt token is the model's first choice.
+
+        Facts and refusals have none held out.
+        """
         right: dict[str, list[bool]] = {}
         for n in range(batches):
             rng = Random(f"held out {n}")
-            for data, packed in batch.draw(self.tokenizer, rng, self.shapes, 0.5):
+            drawn = batch.draw(self.tokenizer, rng, self.shapes, 0.5, Task.draw_held_out)
+            for data, packed in drawn:
                 with torch.autocast("cpu", torch.bfloat16):
                     at, hidden = self.learnt(data)
                     best = F.linear(hidden, self.model.embed_tokens.weight).argmax(-1)
@@ -236,7 +242,8 @@ class Run:
                 for row, lessons in enumerate(packed):
                     for number, one in enumerate(lessons, 1):
                         own = data.segments[row, 1:] == number
-                        right.setdefault(one.task, []).append(bool(hit[row][own].all()))
+                        if one.task in TASKS:
+                            right.setdefault(one.task, []).append(bool(hit[row][own].all()))
         return {task: round(sum(r) / len(r), 3) for task, r in sorted(right.items())}
 
     def save(self) -> None:
