@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from system2.training.curve import Curve, Screen  # noqa: E402
+from system2.training.curve import Curve, Screen
 
 
 def test_a_curve_is_written_as_numbers_and_as_a_picture(tmp_path):
@@ -27,6 +27,8 @@ def test_where_there_is_no_terminal_lines_are_few(capsys):
     screen.tell(30, {"addition": 0.75})
     screen.close()
     told = capsys.readouterr().err
-    assert told.count("\n") <= 6 and "update 30 of 30: loss 0.5000" in told and "addition 75%" in told
+    assert (
+        told.count("\n") <= 6 and "update 30 of 30: loss 0.5000" in told and "addition 75%" in told
+    )
     Screen(shown=False).show(10, 30, 0.5, 1.0)
     assert not capsys.readouterr().err

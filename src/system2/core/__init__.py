@@ -15,7 +15,8 @@ from system2.core.events import (
     Started,
     Watcher,
 )
-from system2.core.money import FREE, Budget, Meter, Price, Promise, Usage
+from system2.core.meter import Meter, Promise
+from system2.core.money import FREE, Budget, Price, Usage
 from system2.core.plan import (
     PLAIN,
     Ask,

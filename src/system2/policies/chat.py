@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import re
-import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -16,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from system2.core import Bill, CallFailed, Delta, Request, Usage
+from system2.policies.clients import Clients
 from system2.policies.failures import Failures
 from system2.policies.prompts import Prefill, messages, prefills
 from system2.policies.row import Row
@@ -74,15 +72,14 @@ class Chat:
         self.prefill: Prefill = prefill
         self.logprobs, self.efforts, self.opens = logprobs, efforts, opens
         self.temperature, self.timeout, self.extra = temperature, timeout, dict(extra or {})
-        self._key, self._many = key, can_n
+        self._many = can_n
         vllm = prefill == "continue_final_message"
         self._stops = vllm if tells_stop is None else tells_stop
         self._refused: frozenset[str] = frozenset()
         self._failures = Failures(model, base_url, key, timeout)
         self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
         self._share: float | None = None  # prompt tokens of the last bill in its bound
-        self._sdk: Any = None
-        self._clients: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncGenerator[Any]]] = {}
+        self._clients = Clients(base_url, key, timeout)
 
     def __repr__(self) -> str:
         return f"Chat({self.model!r}, base_url={self._failures.host!r})"
@@ -117,8 +114,7 @@ class Chat:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
-        if task := self._clients.pop(asyncio.get_running_loop(), None):
-            await (await task).aclose()
+        await self._clients.aclose()
 
     # ---------------------------------------------------------------- one call to the server
 
@@ -144,7 +140,7 @@ class Chat:
                             yield delta
                     if all(row.ended for row in rows) and any(row.over for row in rows):
                         break  # the step is whole, and the server would write on
-        except (self._sdk.OpenAIError, ValueError) as error:
+        except (self._clients.sdk.OpenAIError, ValueError) as error:
             failure = self._failures.of(error, begun=True)
         if failure:
             raise failure
@@ -203,7 +199,8 @@ class Chat:
 
     async def _open(self, call: Call, children: tuple[int, ...]) -> Any:
         """The stream of a call; None where the server turned out to take one child at a time."""
-        client = await self._client()
+        client = await self._clients.client()
+        sdk = self._clients.sdk
         body = self._body(call.request, children)
         dropped = self._refused
         first: Exception | None = None
@@ -212,7 +209,7 @@ class Chat:
                 stream = await client.chat.completions.create(**_without(body, dropped))
                 self._refused = dropped  # only now: a server may name a field it takes
                 return stream
-            except (self._sdk.BadRequestError, self._sdk.UnprocessableEntityError) as error:
+            except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
                 first = first or error
                 name = _named(error)
                 if name == "n" and len(children) > 1:
@@ -222,7 +219,7 @@ class Chat:
                 if name not in DROPPABLE or name in dropped:
                     break
                 dropped |= {name}
-            except (self._sdk.OpenAIError, ValueError) as error:
+            except (sdk.OpenAIError, ValueError) as error:
                 first = error
                 break
         raise self._failures.of(first)
@@ -257,49 +254,6 @@ class Chat:
         if not self._stops or request.until != "step":
             return ()
         return {"paragraph": ("\n\n",), "marker": (MARK,), "sentence": ()}[self.by]
-
-    async def _client(self) -> Any:
-        """The SDK's client of this event loop, for connections cannot move to another."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            self._clients = {k: v for k, v in self._clients.items() if not k.is_closed()}
-            self._clients[loop] = asyncio.create_task(self._connected())
-        try:
-            keeper = await asyncio.shield(self._clients[loop])
-        except ImportError as error:
-            del self._clients[loop]
-            raise CallFailed("the openai package cannot be imported", retry=False) from error
-        return await keeper.asend(None)
-
-    async def _connected(self) -> AsyncGenerator[Any]:
-        keeper = _kept(await asyncio.to_thread(self._connect))
-        await anext(keeper)
-        return keeper
-
-    def _connect(self) -> Any:
-        """In a thread: importing the SDK takes seconds, reading certificates tens of milliseconds."""
-        self._sdk = sdk = importlib.import_module("openai")
-        plain = None
-        if self.base_url.startswith(
-            "http://"
-        ):  # no certificate is needed, and none would be trusted
-            plain = sdk.DefaultAsyncHttpxClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        return sdk.AsyncOpenAI(
-            api_key=self._key or "none",
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=0,
-            http_client=plain,
-        )
-
-
-async def _kept(client: Any) -> AsyncGenerator[Any]:
-    """The client, again and again. A loop that ends closes its generators, and this one the client."""
-    try:
-        while True:
-            yield client
-    finally:
-        await client.close()
 
 
 def _without(body: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:

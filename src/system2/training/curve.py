@@ -29,7 +29,7 @@ class Curve:
     def write(self, folder: Path) -> None:
         """curve.json and curve.png: what a person looks at to see whether a run goes well."""
         (folder / "curve.json").write_text(json.dumps(asdict(self)), "utf-8")
-        figure = Figure(figsize=(9.6, 4.2), dpi=140, layout="constrained")
+        figure: Any = Figure(figsize=(9.6, 4.2), dpi=140, layout="constrained")
         loss, right = figure.subplots(1, 2)
         tokens = [point["tokens"] / 1e6 for point in self.points]
         loss.plot(tokens, [point["loss"] for point in self.points], color="#0072b2", linewidth=1)

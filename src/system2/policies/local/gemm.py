@@ -16,8 +16,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-PANEL = 32
-"""Columns of a weight panel: a (K, N) matrix is stored as (N / PANEL, K, PANEL)."""
+from system2.policies.local.weights import PANEL
 
 _FLOAT, _HALF, _LONG = ir.FloatType(), ir.HalfType(), ir.IntType(64)
 _LANES = 16

@@ -19,15 +19,12 @@ import numba
 import numpy as np
 from numba import njit
 
-from system2.policies.local import gemm, ops, sample
+from system2.policies.local import gemm, ops, sample, weights
 from system2.policies.local.gemm import PANEL, accumulate, narrow, product, widen
 from system2.policies.local.ops import activate, attend, draw, norm, rotate, row
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn, Floats
-from system2.policies.local.weights import Weights
-
-ROWS = 96
-"""Rows a pass of one worker may have."""
+from system2.policies.local.weights import ROWS, Weights
 
 _F = np.float32
 
@@ -38,7 +35,8 @@ def cache_folder() -> Path:
     numba's own key holds the processor but neither imported modules nor their globals.
     """
     text = b"".join(
-        Path(f).read_bytes() for f in (__file__, gemm.__file__, ops.__file__, sample.__file__)
+        Path(f).read_bytes()
+        for f in (__file__, gemm.__file__, ops.__file__, sample.__file__, weights.__file__)
     )
     key = hashlib.sha256(text + numba.__version__.encode()).hexdigest()[:12]
     name = f"{key}-{gemm.VARIANT}"
@@ -194,6 +192,7 @@ class Kernel:
 
         Workers may run at the same time if their rows belong to different slots.
         """
+        assert len(batch.tokens) <= ROWS  # beyond, the kernel would write past its buffers
         ids, logprobs = np.empty(len(batch.ends), np.int64), np.empty(len(batch.ends), np.float32)
         _forward(
             *self.fixed, batch.tokens, batch.positions, batch.slots, batch.tables, batch.ends,

@@ -17,15 +17,12 @@ import numpy as np
 from system2.policies.local.blocks import Blocks, Table
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn
-from system2.policies.local.weights import PANEL
+from system2.policies.local.weights import PANEL, ROWS
 
 Owner = TypeVar("Owner")
 
 SLOTS = 64
 """Rows a worker decodes in a pass: fewer pay too often for weights and Python, more wait for no gain."""
-
-BUDGET = 96
-"""Rows of a worker's pass, decoded and prompt tokens together."""
 
 SPLIT = 32
 """Rows of a pass from which on a second worker gains: below, the pass waits for the slower half."""
@@ -136,8 +133,8 @@ class Schedule(Generic[Owner]):
         # Prompts first, to balance; every row after them still gets its one token.
         for i, row in enumerate(sorted(todo, key=lambda row: -todo[row])):
             which, others = loads.index(min(loads)), len(self.running) - i - 1
-            free = BUDGET * spread - sum(loads) - others
-            count = min(todo[row], BUDGET - loads[which], free)
+            free = ROWS * spread - sum(loads) - others
+            count = min(todo[row], ROWS - loads[which], free)
             places[row] = which, count
             loads[which] += count
         for row in list(self.running):
@@ -178,7 +175,7 @@ class Schedule(Generic[Owner]):
         A row waits while a row before it computes more of its prompt than is known.
         """
         skipped: list[Open[Owner]] = []
-        while self.waiting and self._slots and len(skipped) < BUDGET:
+        while self.waiting and self._slots and len(skipped) < ROWS:
             row = self.waiting.popleft()
             prompt = row.tokens[:-1]
             known = self.blocks.known(prompt)

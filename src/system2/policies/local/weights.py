@@ -19,6 +19,9 @@ from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariable
 PANEL = 32
 """Columns of a weight panel and positions of a KV block."""
 
+ROWS = 96
+"""Rows of a worker's forward pass at most, decoded and prompt tokens together."""
+
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 
