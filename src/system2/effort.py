@@ -52,7 +52,7 @@ def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
     """The strategy of a row; `samples` overrides its number of lines of thought.
 
     Answers a verifier found right win; where none was checked, answers are weighed by how sure the
-    model was of the lines that led to them.
+    model was of the lines that led to them (all the same where a server tells no log-probabilities).
     """
     count = row.samples if samples is None else samples
     if count == 0:

@@ -41,7 +41,9 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
         told.append(_quoted(_ALSO, "attempt", request.also, by))
     if request.until == "reply":
         notes = f"{style.prompt or _REPLY}\n<notes>\n{chain}\n</notes>"
-        told.append(notes if chain else style.prompt or "")  # no thought before: the question as it is
+        told.append(
+            notes if chain else style.prompt or ""
+        )  # no thought before: the question as it is
         chain = ""
     else:
         told.append(style.prompt or f"{_STEPS[by]} {_ANSWER}")

@@ -95,11 +95,20 @@ class LocalPolicy:
             return 0
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
-        """Tokens of all continuations as they are decoded, then the bill. Raises CallFailed."""
+        """Tokens of all continuations as they are decoded, then the bill. Raises CallFailed.
+
+        A style's prompt is not read: this model takes no instructions.
+        """
         ids = self.prompt(request.problem, request.chain)
         room = self.model.decoder.sizes.context - len(ids)
         limit = 1 if request.until == "token" else min(request.max_tokens, room)
         style = request.style
+        if request.also or style.prefix or style.stop or style.at is not None:
+            raise CallFailed(
+                "the embedded model reads one line of thought and writes freely: it cannot take other "
+                "attempts, a forced beginning, stop strings or a fork inside a step",
+                retry=False,
+            )
         heat = self.temperature if style.temperature is None else style.temperature
         stop = self.marks if request.until == "step" else self.ends
         written = 0
