@@ -34,8 +34,3 @@ def value(form: str) -> Fraction:
         else:
             terms.append(number if sign == "+" else -number)
     return sum(terms, Fraction(0))
-
-
-def _column(piece: str) -> bool:
-    left, _, right = piece.partition("=")
-    return value(left) == int(right)
