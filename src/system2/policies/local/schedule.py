@@ -224,7 +224,7 @@ class Schedule(Generic[Owner]):
             row.note(self.blocks)
             self.blocks.close(row.table)
             self._slots.append(row.slot)
-            row.table = None
+            row.table, row.room = None, 0
 
     def _part(self, rows: list[tuple[Open[Owner], int]]) -> Part[Owner]:
         tokens: list[int] = []
