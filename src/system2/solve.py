@@ -129,7 +129,7 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         options.get("strategy") or strategy_of(row, samples),
         policy,
         meter,
-        verifier=options.get("verifier", Expressions()),
+        verifier=options.get("verifier", Expressions(refutes=local)),
         seed=options.get("seed"),
         run=new_run(),
         settings={name: PASSWORD.sub("//", str(told[name])) for name in TOLD if name in told},

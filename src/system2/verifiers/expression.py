@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from system2.core import Chain, Problem, Write
@@ -20,8 +21,15 @@ _SYNONYMS = str.maketrans("×÷−", "*/-")
 _RANK = {")": 0, "+": 1, "-": 1, "*": 2, "/": 2}
 
 
+@dataclass(frozen=True, slots=True)
 class Expressions:
-    """Checks Countdown and 24: 1.0 right, 0.0 wrong, None where the answer may belong to another question."""
+    """Checks Countdown and 24: 1.0 right; None for whatever may answer another question.
+
+    refutes   0.0 for every other expression: for a model that writes expressions for nothing else.
+              From others `3/7` is a right answer to many a question, and must keep its vote.
+    """
+
+    refutes: bool = False
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
@@ -29,14 +37,12 @@ class Expressions:
         """One score a chain, from the question's text and the chain's answer alone."""
         numbers = re.findall(r"[0-9]+", problem.question[:2000])
         answers = [chain[-1].answer if chain else None for chain in chains]
-        return [None if a is None else judged(a, numbers) for a in answers]
+        right = [None if a is None else judged(a, numbers) for a in answers]
+        return [None if r is None or not (r or self.refutes) else float(r) for r in right]
 
 
-def judged(answer: str, given: Sequence[str]) -> float | None:
-    """Does the answer use all given numbers but one, and make that one? None: it uses others.
-
-    Only then is it refuted: `3/4` is a right answer to many questions, and must keep its vote.
-    """
+def judged(answer: str, given: Sequence[str]) -> bool | None:
+    """Does the answer use all given numbers but one, and make that one? None: not an expression."""
     text = answer[: LONGEST + 1].translate(_SYNONYMS).partition("=")[0]
     if len(text) > LONGEST or not _ALLOWED.fullmatch(text):
         return None
@@ -46,11 +52,9 @@ def judged(answer: str, given: Sequence[str]) -> float | None:
     left = [int(number) for number in given if len(number) < 9]
     for number in used:
         if len(number) > 8 or int(number) not in left:
-            return None
+            return False
         left.remove(int(number))
-    if len(left) != 1:
-        return None
-    return float(reaches(answer, [int(n) for n in used], left[0]))
+    return len(left) == 1 and reaches(answer, [int(n) for n in used], left[0])
 
 
 def reaches(text: str, numbers: Sequence[int], target: int) -> bool:
