@@ -54,6 +54,7 @@ class Manners:
     reasoning_counts: bool = True
     running_usage: bool = False  # usage in every chunk
     cached: int = 0
+    lies: int | None = None  # what its usage says instead of every number
     truncate: float = 0.0
     fail: float = 0.0  # HTTP 500 before the first token
     status: int = 0  # always this error
@@ -407,6 +408,8 @@ class Server:
         }
         if self.manners.reasoning_counts and self.manners.thoughts != "content":
             usage["completion_tokens_details"] = {"reasoning_tokens": sum(record.thought)}
+        if self.manners.lies is not None:
+            usage |= {"prompt_tokens": self.manners.lies, "completion_tokens": self.manners.lies}
         return usage
 
     def _whole(self, record: Record, choices: list[Choice]) -> dict[str, Any]:

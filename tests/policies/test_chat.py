@@ -80,6 +80,15 @@ def test_no_usage_is_estimated_from_what_came() -> None:
         assert heard.bill.usage.prompt >= server.records[0].prompt
 
 
+@pytest.mark.parametrize("lies", [0, -1000])
+def test_a_bill_that_cannot_be_is_not_believed(lies: int) -> None:
+    """Nought or less would let a search go on for ever, or fill its budget up again."""
+    with Server(Manners(lies=lies)) as server:
+        heard = hear(server, ask())
+        assert heard.bill.estimated and heard.bill.usage.prompt > 0
+        assert heard.bill.usage.completion == heard.tokens == server.sent
+
+
 def test_truncated_replies_are_cut() -> None:
     with Server(Manners(truncate=0.2)) as server:
         ends: list[str] = []

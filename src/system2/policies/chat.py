@@ -167,18 +167,18 @@ class Chat:
         shown = sum(row.shown for row in rows)
         counted = sum(row.tokens for row in rows)
         early = not all(row.finished for row in rows)
-        if counts is not None and not early:
-            prompt, whole = counts.prompt_tokens or 0, counts.completion_tokens or 0
+        told = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
+        if not early and told[0] and (told[1] or not counted):
+            prompt, whole = told
             self._stretch = max(self._stretch, prompt / bound)
             self._share = prompt / bound
-        else:
-            prompt = getattr(counts, "prompt_tokens", None) or self._guess(bound)
-            whole = max(counted, getattr(counts, "completion_tokens", None) or 0)
+        else:  # no bill, or one that what came refutes
+            prompt, whole = told[0] or self._guess(bound), max(counted, told[1])
             call.estimated = True
         # What a server may have gone on to write after the step was whole.
         unseen = max(0, call.request.max_tokens * len(rows) - whole) if early else 0
         details = getattr(counts, "prompt_tokens_details", None)
-        cached = min(prompt, getattr(details, "cached_tokens", None) or 0)
+        cached = min(prompt, _count(details, "cached_tokens"))
         reasoning = _reasoning(counts)
         if not reasoning or reasoning > whole:
             reasoning = whole - round(whole * shown / counted) if counted else whole
@@ -278,5 +278,10 @@ def _named(error: Any) -> str | None:
 def _reasoning(counts: Any) -> int:
     """Reasoning tokens where the server tells them: SGLang does so beside the details."""
     details = getattr(counts, "completion_tokens_details", None)
-    told = getattr(details, "reasoning_tokens", None) or getattr(counts, "reasoning_tokens", None)
-    return told if isinstance(told, int) else 0
+    return _count(details, "reasoning_tokens") or _count(counts, "reasoning_tokens")
+
+
+def _count(counts: Any, name: str) -> int:
+    """A number of tokens that a server tells; 0 where it tells none, or what cannot be one."""
+    told = getattr(counts, name, None)
+    return told if isinstance(told, int) and told > 0 else 0
