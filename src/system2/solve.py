@@ -6,7 +6,6 @@ Knows no gold answers: the only verifier it builds sees nothing but the question
 from __future__ import annotations
 
 import asyncio
-import re
 import unicodedata
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from system2.core import (
 )
 from system2.effort import DEFAULT, effort, strategy_of
 from system2.engine import Engine
+from system2.policies.failures import public
 from system2.store import Trace, new_run
 from system2.verifiers import Expressions
 
@@ -39,8 +39,6 @@ LONGEST = 100_000  # characters of a question
 MOST = 100_000  # lines of thought
 TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price")  # fmt: skip
 """Options that a trace names; objects have no name, and a key is a secret."""
-
-PASSWORD = re.compile(r"//[^/@]*@")  # in a server's address: no trace shows it
 
 
 class Options(TypedDict, total=False):
@@ -124,6 +122,8 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         effort=row.token if local else options.get("effort", DEFAULT),
     )
     told: dict[str, object] = {"effort": DEFAULT} | dict(options)
+    if remote:
+        told["model"] = public(options.get("model", ""))
     engine = Engine(
         problem,
         options.get("strategy") or strategy_of(row, samples),
@@ -132,7 +132,7 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         verifier=options.get("verifier", Expressions(refutes=local)),
         seed=options.get("seed"),
         run=new_run(),
-        settings={name: PASSWORD.sub("//", str(told[name])) for name in TOLD if name in told},
+        settings={name: str(told[name]) for name in TOLD if name in told},
     )
     if options.get("trace", True):
         engine.watchers.append(trace(engine.name))
@@ -212,7 +212,7 @@ def policy_of(options: Options) -> Policy:
     if model is not None and is_url(model):
         if "model_name" not in options:
             raise ValueError(
-                f"the server {model} needs model_name (--model-name), the name it knows the model by"
+                f"the server {public(model)} needs model_name (--model-name), the name it knows the model by"
             )
         from system2.policies.chat import Chat
 

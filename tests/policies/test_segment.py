@@ -202,3 +202,21 @@ def test_answered_needs_an_answer_that_is_named() -> None:
 def test_any_text_has_an_answer_or_none(text: str) -> None:
     found = final_answer(text)
     assert found is None or found.strip() == found != ""
+
+
+def test_thousands_of_open_boxes_are_read_once() -> None:
+    """A model that loops writes them; looked at pair by pair, they would hold the loop up for minutes."""
+    assert final_answer("\\boxed{" * 50_000) == "\\boxed{" * 50_000
+    assert final_answer("\\boxed{" * 50_000 + "7}") == "7"
+    assert final_answer("}" * 50_000 + "\\boxed{7}" + "{" * 50_000) == "7"
+
+
+def test_an_answer_of_several_lines() -> None:
+    assert (
+        final_answer("so\nAnswer: def f(x):\n    return x + 1\nDone.")
+        == "def f(x):\n    return x + 1"
+    )
+    fenced = "Answer: ```python\nx = 1\n\ny = 2\n```\nDone."
+    assert final_answer(fenced) == "```python\nx = 1\n\ny = 2\n```"
+    assert final_answer("Answer: 42\n\nI hope this helps.") == "42"
+    assert final_answer("Answer: 42\nBecause 6 * 7 is 42.") == "42"

@@ -15,6 +15,7 @@ import time
 from typing import Any, cast
 
 from system2.cli.options import question, settings
+from system2.cli.terminal import quoted, shown
 from system2.core import Billed, Chain, Event, Failed, Finished
 from system2.engine import Engine
 from system2.solve import Result, prepare, result
@@ -31,13 +32,15 @@ def ask(options: argparse.Namespace) -> int:
     screen.clear()
     if options.json:
         utf8 = out.encoding.lower().replace("-", "") == "utf8"
-        print(json.dumps(report(done, options.show_thoughts), ensure_ascii=not utf8))  # noqa: T201
+        told = json.dumps(report(done, options.show_thoughts), ensure_ascii=not utf8)
+        print(quoted(told))  # noqa: T201
     else:
         show(done, options.show_thoughts)
+    out.flush()  # whatever becomes of standard error, the answer is out
     for fault in done.faults:
-        sys.stderr.write(f"system2: {fault}; the answer stands\n")
+        sys.stderr.write(f"system2: {shown(fault)}; the answer stands\n")
     if done.answer is None:
-        sys.stderr.write(f"system2: {excuse(done, screen.failure)}\n")
+        sys.stderr.write(f"system2: {shown(excuse(done, screen.failure))}\n")
     if done.why == "interrupted":
         return 130
     return 0 if done.answer is not None and not done.faults else 1
@@ -87,11 +90,12 @@ class Screen:
 def show(done: Result, thoughts: bool) -> None:
     """The answer on standard output, what it cost on standard error."""
     if thoughts:
-        print(pretty(done.chosen) + "\n")  # noqa: T201
+        print(shown(pretty(done.chosen)) + "\n")  # noqa: T201
     if done.answer is not None:
-        print(done.answer)  # noqa: T201
+        print(shown(done.answer))  # noqa: T201
     elif done.chosen:
-        print("no answer yet; the best line of thought so far:\n" + pretty(done.chosen))  # noqa: T201
+        print("no answer yet; the best line of thought so far:\n" + shown(pretty(done.chosen)))  # noqa: T201
+    sys.stdout.flush()
     cost = "price unknown" if done.cost is None else f"${done.cost:.6f}" if done.cost else "free"
     lines = "1 line" if done.samples == 1 else f"{done.samples} lines"
     sys.stderr.write(
@@ -144,7 +148,8 @@ def excuse(done: Result, failure: str) -> str:
     if done.why == "budget":
         return "the budget ended before a line of thought was finished; give more --tokens or --dollars"
     if done.why == "time":
-        return "the time ended before a line of thought was finished; give more --seconds"
+        last = f" (the last failure: {failure})" if failure else ""
+        return f"the time ended before a line of thought was finished; give more --seconds{last}"
     if done.why == "interrupted":
         return "interrupted before a line of thought was finished"
     return f"no line of thought reached an answer (ended: {done.why}); try a higher --effort"

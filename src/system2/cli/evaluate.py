@@ -18,6 +18,8 @@ from system2.core import FREE, Price
 from system2.evals import Estimate, Family, Item, Policies, Report, Row, Settings, suite, to_json
 from system2.evals import evaluate as measure
 from system2.evals.plot import plot, ready
+from system2.cli.terminal import shown
+from system2.policies.failures import public
 from system2.policies.local import HOME, LocalPolicy
 from system2.solve import is_url
 
@@ -89,7 +91,7 @@ def policies(options: argparse.Namespace, remote: bool) -> Policies:
     if remote:
         if not options.model_name:
             raise ValueError(
-                f"the server {options.model} needs --model-name, the name it knows the model by"
+                f"the server {public(options.model)} needs --model-name, the name it knows the model by"
             )
         from system2.policies.chat import Chat
 
@@ -152,7 +154,7 @@ def show(report: Report) -> None:
     if report.families:
         console.print(by_task(report.families, most))
     for text in notes(report):
-        console.print(text, highlight=False)
+        console.print(shown(text), highlight=False, markup=False)
 
 
 def cells(row: Row, first: bool) -> list[str]:

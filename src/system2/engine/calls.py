@@ -29,6 +29,7 @@ from system2.engine.work import Part, seed_of
 from system2.engine.writing import Writing
 
 TRIES = 3  # of one call
+WAIT = 60.0  # seconds: a server that asks for more has failed
 PIECES = 256  # taken in one turn of the event loop; more wait for the next
 
 
@@ -85,10 +86,13 @@ class Caller:
                 error = await self.attempt(part, attempt)
                 if error is None:
                     return
-                self.tell(Failed(part.ask, part.role, describe(error)))
                 retry, after = True, None
                 if isinstance(error, CallFailed):
                     retry, after = error.retry, error.after
+                told = describe(error)
+                if after is not None and after > WAIT:
+                    retry, told = False, f"{told}; it asks to wait {after:,.0f} seconds"
+                self.tell(Failed(part.ask, part.role, told))
                 if part.chains or not retry or attempt == TRIES:
                     return
                 await asyncio.sleep(pause(attempt) if after is None else after)

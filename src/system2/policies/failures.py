@@ -20,10 +20,7 @@ class Failures:
 
     def __init__(self, model: str, base_url: str, key: str | None, timeout: float) -> None:
         parts = urlsplit(base_url)
-        port = f":{parts.port}" if parts.port else ""
-        self.host = (
-            f"{parts.scheme}://{parts.hostname}{port}{parts.path}"  # without user and password
-        )
+        self.host = public(base_url)
         self.model, self.timeout, self._key = model, timeout, key
         pair = f"{parts.username or ''}:{parts.password or ''}"
         basic = b64encode(pair.encode()).decode()
@@ -92,10 +89,22 @@ class Failures:
         """The server's own words, in one line, without the key."""
         body = getattr(error, "body", None)
         text = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else None
-        text = " ".join(str(text or getattr(error, "message", "")).split())
+        text = str(text or getattr(error, "message", ""))
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return f": {text[:300]}" if text else ""
+
+
+def public(url: str) -> str:
+    """A server's address without user, password and query: as it may be shown and stored."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(an address that cannot be read)"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 def _may(headers: Any, otherwise: bool) -> bool:

@@ -238,12 +238,20 @@ _ANSWER = re.compile(
     r"[ \t*_`]*[:：][*_`]*(?P<rest>.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
+# What goes on below the line of an answer: up to the end of its fence, or lines set in under it.
+_MORE = re.compile(
+    r"[ \t]*(?P<whole>(?P<fence>```+)[^\n]*\n(?:.*?\n)?(?P=fence)|\S[^\n]*(?:\n[ \t]+\S[^\n]*)+)",
+    re.DOTALL,
+)
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
 
 
 def answered(text: str) -> str | None:
     """What follows the last "Answer:" line, else the last \\boxed{…}; None: it names no answer."""
     for label in reversed([*_ANSWER.finditer(text)]):
+        if more := _MORE.match(text, label.start("rest")):  # a program: no dress to take off
+            return more["whole"]
         if found := _tidy(label["rest"]) or _tidy(text[label.end() :]):
             return found
     return _box(text)
@@ -258,14 +266,18 @@ def final_answer(text: str) -> str | None:
 
 
 def _box(text: str) -> str | None:
-    """The contents of the last \\boxed{…} whose braces balance."""
-    for start in reversed([m.end() for m in _BOXED.finditer(text)]):
-        depth = 0
-        for m in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
-            depth += {"{": 1, "}": -1}.get(m[0], 0)
-            if not depth:
-                return text[start + 1 : m.start()].strip() or None
-    return None
+    """The contents of the last \\boxed{…} whose braces balance. One pass: a text may hold thousands."""
+    opens = {m.end() for m in _BOXED.finditer(text)}
+    open_: list[int] = []
+    last, found = -1, None
+    for m in _BRACES.finditer(text):
+        if m[0] == "{":
+            open_.append(m.start())
+        elif m[0] == "}" and open_:
+            start = open_.pop()
+            if start in opens and start > last:
+                last, found = start, text[start + 1 : m.start()]
+    return (found or "").strip() or None
 
 
 def _tidy(text: str) -> str | None:
