@@ -1,6 +1,8 @@
 """What a Python user hands to `think` works with every effort."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +59,29 @@ def test_closing_a_stream_cancels_the_search():
         return len(asyncio.all_tasks())
 
     assert asyncio.run(watch()) == 1
+
+
+def test_the_stop_button_of_a_notebook_ends_the_search():
+    """Ctrl-C inside `think` inside a loop: the search must not go on spending behind one's back."""
+    script = """
+import asyncio, os, signal, sys, threading
+from system2 import best_of, think
+from system2.policies.fake import Digits
+policy = Digits(delay=0.01, length=100_000)
+
+async def notebook():
+    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    try:
+        think("1+1", policy=policy, strategy=best_of(1), per_call=100_000, tokens=100_000, trace=False)
+    except KeyboardInterrupt:
+        print("stopped")
+
+runner = asyncio.Runner()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+loop = runner.get_loop()
+loop.run_until_complete(notebook())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=60, check=False
+    )
+    assert ran.stdout == b"stopped\n", ran.stderr

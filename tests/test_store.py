@@ -132,3 +132,12 @@ def test_names_sort_by_time():
     names = [new_run() for _ in range(50)]
     assert len(set(names)) == 50
     assert len({name[:8] for name in names}) <= 2
+
+
+def test_a_trace_is_its_owners_alone(tmp_path: Path) -> None:
+    trace = Trace("one", tmp_path / "new")
+    trace(FINISHED)
+    assert trace.path.stat().st_mode & 0o077 == 0
+    assert trace.path.parent.stat().st_mode & 0o077 == 0
+    with pytest.raises(FileExistsError):
+        Trace("one", tmp_path / "new")

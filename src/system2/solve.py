@@ -37,6 +37,7 @@ from system2.verifiers import Expressions
 
 LONGEST = 100_000  # characters of a question
 MOST = 100_000  # lines of thought
+LIMIT = 10**12  # of tokens, dollars, seconds: beyond any use, and numbers stay exact
 TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price")  # fmt: skip
 """Options that a trace names; objects have no name, and a key is a secret."""
 
@@ -177,6 +178,8 @@ def budget_of(options: Options, tokens: int, remote: bool) -> Budget:
     ):
         if not given >= least:
             raise ValueError(f"{name} must be at least {least}, {given} was given")
+        if given > LIMIT:
+            raise ValueError(f"{name} must be at most {LIMIT:,}, more was given")
     budget = Budget(
         tokens=limit,
         dollars=None if "dollars" not in options else amount(options["dollars"], "dollars"),
@@ -193,8 +196,11 @@ def amount(given: Decimal | float | str, name: str) -> Decimal:
         value = Decimal(str(given))
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise ValueError(f"{name}: expected an amount of at least 0, {str(given)!r} was given")
+    if not value.is_finite() or not 0 <= value <= LIMIT:
+        raise ValueError(
+            f"{name}: expected an amount of at least 0 (and at most {LIMIT:,}), "
+            f"{str(given)[:40]!r} was given"
+        )
     return value
 
 
@@ -250,8 +256,19 @@ def think(question: str, **options: Unpack[Options]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return result(engine, asyncio.run(engine.run()))
+    loop = asyncio.new_event_loop()
+
+    def run() -> Finished:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            return runner.run(engine.run())
+
     with ThreadPoolExecutor(1) as thread:
-        return result(engine, thread.submit(lambda: asyncio.run(engine.run())).result())
+        running = thread.submit(run)
+        try:
+            return result(engine, running.result())
+        except KeyboardInterrupt:  # a notebook's stop button: spend no more
+            loop.call_soon_threadsafe(engine.stop, "interrupted")
+            raise
 
 
 async def stream(question: str, **options: Unpack[Options]) -> AsyncGenerator[Event]:

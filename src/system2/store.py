@@ -43,10 +43,12 @@ class Trace:
 
     def __init__(self, run: str, place: Path | None = None) -> None:
         place = place or folder()
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = place / f"{run}.jsonl"
         self.fault: OSError | None = None
-        self._file = self.path.open("x", encoding="utf-8")
+        # Questions are their owner's alone.
+        self.path.touch(0o600, exist_ok=False)
+        self._file = self.path.open("w", encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Piece) or self.fault:

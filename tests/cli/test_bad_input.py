@@ -14,6 +14,7 @@ from system2.solve import LONGEST
 
 HOME = Path(__import__("system2").__file__).parent / "weights"
 URL = "http://127.0.0.1:9/v1"
+SECRET = "http://user:p@sswrd@h/v1?key=sesame"
 
 
 def refused(ran: Ran, *parts: str, status: int = 1) -> None:
@@ -37,6 +38,11 @@ def refused(ran: Ran, *parts: str, status: int = 1) -> None:
         (["ask", b"2+2\xff"], ["not UTF-8", "iconv"]),
         (["ask", "2+2", "--effort", "huge"], ["'huge'", "choose one of none, minimal"]),
         (["ask", "2+2", "--tokens", "-5"], ["tokens", "-5", "at least 1"]),
+        (["ask", "2+2", "--tokens", "1" + 400 * "0"], ["tokens", "at most"]),
+        (["ask", "2+2", "--dollars", "1e25", "--price", "1/1"], ["dollars", "at most"]),
+        (["ask", "2+2", "--model", SECRET], ["http://h/v1", "needs model_name"]),
+        (["train", "sft", "--out", "/none", "--processes", "0"], ["--processes", "at least 1"]),
+        (["train", "sft", "--out", "/none", "--minutes", "nan"], ["--minutes", "nan"]),
         (["ask", "2+2", "--tokens", "0"], ["tokens", "0 was given", "at least 1"]),
         (["ask", "2+2", "--seconds", "-1"], ["seconds", "-1", "at least 0"]),
         (["ask", "2+2", "--seconds", "nan"], ["seconds", "nan"]),
@@ -60,7 +66,9 @@ def refused(ran: Ran, *parts: str, status: int = 1) -> None:
     ],
 )
 def test_words(words: list[str | bytes], parts: list[str]):
-    refused(run(*words), *parts)
+    ran = run(*words)
+    refused(ran, *parts)
+    assert "sswrd" not in ran.err and "sesame" not in ran.err
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,8 @@ def test_words(words: list[str | bytes], parts: list[str]):
         (["ask", "2+2", "--tokens", "many"], "'many'"),
         (["ask", "2+2", "extra"], "extra"),
         (["ask", "2+2", "--wings"], "--wings"),
+        (["ask", "2+2", "--key", "sk-live-abcdef"], "--key"),  # no short form of --key-file
+        (["ask", "-5+3"], "goes last, after --"),
     ],
 )
 def test_words_that_mean_nothing(words: list[str], part: str):
@@ -111,6 +121,7 @@ def test_bytes_that_are_no_text(tmp_path: Path):
         ("config.json", b"[]", ["not a JSON object"]),
         ("tokenizer.json", None, ["cannot be read"]),
         ("tokenizer.json", b"{}", ["cannot be read"]),
+        ("tokenizer.json", b"[]", ["cannot be read"]),
     ],
 )
 def test_damaged_weights(file: str, content: bytes | None, parts: list[str], tmp_path: Path):

@@ -252,6 +252,17 @@ def test_after_is_honoured() -> None:
     assert len({call.seeds for call in called}) == 1
 
 
+def test_a_server_that_asks_for_an_hour_has_failed() -> None:
+    class Closed(Digits):
+        async def stream(self, request: Request) -> Any:
+            raise CallFailed("busy", retry=True, after=3600.0)
+            yield
+
+    _, end, events = think(best_of(1), Closed())
+    failed = [event.error for event in events if isinstance(event, Failed)]
+    assert (end.why, failed) == ("failed", ["busy; it asks to wait 3,600 seconds"])
+
+
 def test_a_retry_after_tokens_were_lost_is_promised_anew() -> None:
     policy = Faulty(Digits(), only(1, Fault(0, reset())))
     _, end, _ = think(best_of(1), policy, Budget(tokens=20, per_call=10))

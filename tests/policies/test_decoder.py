@@ -330,6 +330,11 @@ NAN = {"model.norm.weight": np.full(HIDDEN, np.nan, np.float16)}
         ({}, {}, "config.json does not give 'vocab_size'"),
         (CONFIG, NAN, "has numbers in model.norm.weight that are not finite"),
         (CONFIG | {"num_hidden_layers": 3}, {}, "has no tensor model.layers.2"),
+        (CONFIG | {"num_attention_heads": 0, "head_dim": None}, {}, "no number"),
+        (CONFIG | {"num_attention_heads": 0}, {}, "do not fit together"),
+        (CONFIG | {"vocab_size": float("inf")}, {}, "no number"),
+        (CONFIG | {"rope_parameters": [1]}, {}, "no number"),
+        (CONFIG | {"max_position_embeddings": 10**9}, {}, "1000000000 positions"),
     ],
 )
 def test_unfit_weights_say_what_to_do(

@@ -134,10 +134,10 @@ def report(done: Result, thoughts: bool) -> dict[str, Any]:
 def pretty(chain: Chain) -> str:
     """A line of thought as people read it: a step a line, checks and returns marked."""
     text = "".join(step.text + ("\n" if not step.ids else "") for step in chain)
-    for mark, shown in (
+    for mark, sign in (
         ("<step>", "\n"), ("<check>", "\n✓ "), ("<back>", "\n↩ "), ("</think>", "\n⇒ "),
     ):  # fmt: skip
-        text = text.replace(mark, shown)
+        text = text.replace(mark, sign)
     return text.strip("\n")
 
 

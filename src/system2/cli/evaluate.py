@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import hashlib
 import math
+import signal
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from system2.cli.options import key_of, price_of
+from system2.cli.terminal import shown
 from system2.core import FREE, Price
 from system2.evals import Estimate, Family, Item, Policies, Report, Row, Settings, suite, to_json
 from system2.evals import evaluate as measure
 from system2.evals.plot import plot, ready
-from system2.cli.terminal import shown
 from system2.policies.failures import public
 from system2.policies.local import HOME, LocalPolicy
 from system2.solve import is_url
@@ -69,6 +70,11 @@ def evaluate(options: argparse.Namespace) -> int:
         print(to_json(found))  # noqa: T201
     else:
         show(found)
+    if found.problems < len(items):
+        Console(stderr=True).print(
+            f"interrupted: {found.problems} of {len(items)} problems were done"
+        )
+        return 130
     return 0
 
 
@@ -116,7 +122,15 @@ def fingerprint(folder: Path) -> str:
 async def measured(
     items: list[Item], settings: Settings, models: Policies, price: Price | None
 ) -> Report:
-    """Evaluate, with a bar of progress on a terminal."""
+    """Evaluate, with a bar of progress on a terminal; Ctrl-C ends it with what is done."""
+    halt = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        halt.set()
+        loop.remove_signal_handler(signal.SIGINT)  # a second one ends it at once
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[tokens]:,} tokens"), console=Console(stderr=True),
@@ -128,7 +142,7 @@ async def measured(
         def watch(done: int, tokens: int) -> None:
             bar.update(line, completed=done, tokens=tokens)
 
-        return await measure(items, settings, models, price, watch=watch)
+        return await measure(items, settings, models, price, watch=watch, halt=halt)
 
 
 def show(report: Report) -> None:

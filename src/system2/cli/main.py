@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from system2 import __version__
 
@@ -15,10 +16,16 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "pro")
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence; --help is there for the rest."""
+    """Says what is wrong in one sentence; --help is there for the rest. No option may be shortened:
+    `--key` for `--key-file` would take a secret for a path, and show it."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(allow_abbrev=False, **given)
 
     def error(self, message: str) -> NoReturn:
         """Exit status 2, as argparse has it."""
+        if re.match(r"unrecognized arguments: -[\d.(]", message):
+            message += " (a question that begins with a minus goes last, after --)"
         self.exit(2, f"system2: {message}; see {self.prog} --help\n")
 
 
@@ -38,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _foreseen(error):
             raise
-        sys.stderr.write(f"system2: {_told(error)}\n")
+        from system2.cli.terminal import shown
+
+        sys.stderr.write(f"system2: {shown(_told(error))}\n")
         return 1
 
 
@@ -167,6 +176,12 @@ def run_train(options: argparse.Namespace) -> int:
         ) from error
     from pathlib import Path
 
+    for name, least in (("minutes", 1), ("updates", 0), ("processes", 1)):
+        given = getattr(options, name)
+        if not least <= given < 10**6:
+            raise ValueError(
+                f"--{name} must be at least {least} (and less than a million), {given} was given"
+            )
     recipe = Recipe(
         seed=options.seed, updates=options.updates, minutes=options.minutes,
         processes=options.processes,

@@ -67,13 +67,21 @@ def settings(options: argparse.Namespace) -> Options:
 def key_of(options: argparse.Namespace) -> str:
     """The server's key: from a file or the environment, never from an argument."""
     if not options.key_file:
-        return os.environ.get("OPENAI_API_KEY", "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        if key and not (key.isascii() and key.isprintable()):
+            raise ValueError("OPENAI_API_KEY holds a character that no key has; copy it again")
+        return key
     try:
         key = Path(options.key_file).read_text("utf-8").strip()
     except UnicodeDecodeError:
         key = ""
     if not key:
         raise ValueError(f"the key file {options.key_file} is empty or holds no text")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ValueError(
+            f"the key in {options.key_file} holds a blank, a line break or a character that no key has; "
+            "copy it again"
+        )
     return key
 
 

@@ -56,9 +56,11 @@ async def evaluate(
     price: Price | None = None,
     *,
     watch: Callable[[int, int], None] | None = None,
+    halt: asyncio.Event | None = None,
 ) -> Report:
     """Think about all items, then score. `watch` is told the problems done and the tokens so far.
 
+    Once `halt` is set the problems that are done make the report, with what all of them cost.
     Raises ValueError without items, RuntimeError where the model answers nothing at all.
     """
     if not items:
@@ -68,10 +70,14 @@ async def evaluate(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work.trial(item)) for item in items]
+            halting = asyncio.create_task(halted(halt, tasks))
     except* RuntimeError as errors:
         raise errors.exceptions[0] from None
-    trials = [task.result() for task in tasks]
+    halting.cancel()
+    trials = [task.result() for task in tasks if not task.cancelled()]
     seconds = time.monotonic() - began
+    if not trials:
+        raise RuntimeError("interrupted before a problem was finished")
     if not work.meter.usage.completion:
         raise RuntimeError(work.excuse())
     return report(
@@ -82,6 +88,14 @@ async def evaluate(
         faults=work.faults,
         seconds=seconds,
     )
+
+
+async def halted(halt: asyncio.Event | None, tasks: Sequence[asyncio.Task[Trial]]) -> None:
+    """Once `halt` is set, leave what is not done."""
+    if halt:
+        await halt.wait()
+        for task in tasks:
+            task.cancel()
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -72,21 +73,25 @@ def train(out: Path, recipe: Recipe) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     # Large blocks are kept, not returned to the system each update: no page faults.
     os.environ |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 << 30)}
-    spawn(work, (out, recipe), nprocs=recipe.processes)
+    for old in out.glob(".meet-*"):  # of a run that was killed: nobody answers there
+        old.unlink()
+    meet = out.absolute() / f".meet-{secrets.token_hex(4)}"
+    spawn(work, (out, recipe, meet), nprocs=recipe.processes)
 
 
-def work(rank: int, out: Path, recipe: Recipe) -> None:
+def work(rank: int, out: Path, recipe: Recipe, meet: Path) -> None:
     """One process of the run."""
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", f"file://{out.absolute()}/.meet-{os.getppid()}", None, recipe.processes, rank
-    )
+    dist.init_process_group("gloo", f"file://{meet}", None, recipe.processes, rank)
     tokenizer = Tokenizer.load(out / "tokenizer.json")
     torch.manual_seed(recipe.seed)
     model = Llama(Config(vocab_size=tokenizer.size))
     run = Run(rank, recipe, tokenizer, model, out)
     run.resume()
-    run.go()
+    try:
+        run.go()
+    finally:
+        run.screen.close()
     if rank == 0:
         export(model, tokenizer, out)
     dist.barrier()
@@ -141,7 +146,6 @@ class Run:
                 self.report(loss)
             if self.rank == 0 and self.update % self.recipe.save_every == 0:
                 self.save()
-        self.screen.close()
         if self.rank == 0:
             self.save()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from system2.core import Bill, CallFailed, Chain, Delta, Problem, Request, Usage
 from system2.policies.local.decoder import Decoder, Row, Token
-from system2.policies.local.tokenizer import Tokenizer
+from system2.policies.local.tokenizer import SPECIALS, Tokenizer
 from system2.policies.local.weights import WeightsError, load
 
 HOME = Path(__file__).parents[2] / "weights"
@@ -43,7 +43,11 @@ def model(folder: Path = HOME) -> Model:
     path = folder / "tokenizer.json"
     try:
         tokenizer = Tokenizer.load(path)
-    except (OSError, ValueError, KeyError) as error:
+        if missing := {*SPECIALS} - {*tokenizer.special}:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        if tokenizer.size > weights.sizes.vocab:
+            raise ValueError(f"{tokenizer.size} tokens, and the model knows {weights.sizes.vocab}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{path} cannot be read ({error}); reinstall system2 or rebuild the model with "
             "`system2 train sft`"

@@ -19,6 +19,9 @@ from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariable
 PANEL = 32
 """Columns of a weight panel and positions of a KV block."""
 
+CONTEXT = 16_384
+"""Most positions of a model: more keys and values than a decoder keeps."""
+
 ROWS = 96
 """Rows of a worker's forward pass at most, decoded and prompt tokens together."""
 
@@ -165,8 +168,8 @@ def _sizes(path: Path) -> Sizes:
     if not isinstance(config, dict):
         _fail(path, "is not a JSON object")
     config = cast(Mapping[str, Any], config)
-    rope: Mapping[str, Any] = config.get("rope_parameters") or {}
     try:
+        rope = dict[str, Any](config.get("rope_parameters") or {})
         sizes = Sizes(
             vocab=int(config["vocab_size"]),
             hidden=int(config["hidden_size"]),
@@ -183,16 +186,24 @@ def _sizes(path: Path) -> Sizes:
         )
     except KeyError as error:
         _fail(path, f"does not give {error}")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         _fail(path, f"has a size that is no number ({error})")
     for name in ("vocab", "hidden", "inner", "head"):
         size = getattr(sizes, name)
         if size < PANEL or size % PANEL:
             _fail(path, f"has {name} size {size}, which is not a multiple of {PANEL}")
-    if min(sizes.layers, sizes.kv_heads, sizes.context) < 1 or sizes.heads % sizes.kv_heads:
+    least = min(sizes.layers, sizes.heads, sizes.kv_heads, sizes.context)
+    if least < 1 or sizes.heads % sizes.kv_heads:
         _fail(path, "has heads, layers or positions that do not fit together")
+    if sizes.context > CONTEXT:
+        _fail(path, f"has {sizes.context} positions, and at most {CONTEXT} can be run")
     # What the kernels do not compute must be refused: it would run and give wrong text.
-    kind = (config.get("rope_scaling") or rope).get("rope_type", "default")
+    scaling: Any = config.get("rope_scaling") or rope
+    kind = (
+        cast(Mapping[str, Any], scaling).get("rope_type", "default")
+        if isinstance(scaling, dict)
+        else None
+    )
     plain = {
         "model_type": "llama",
         "hidden_act": "silu",
