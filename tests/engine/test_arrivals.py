@@ -28,6 +28,7 @@ from system2.core import (
     CallFailed,
     Delta,
     Expand,
+    Failed,
     Plan,
     Request,
     Strategy,
