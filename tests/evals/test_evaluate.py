@@ -15,7 +15,7 @@ import pytest
 
 import system2
 from system2.cli.evaluate import counts, evaluate, show
-from system2.core import FREE, Bill, CallFailed, Delta, Price, Request, Usage
+from system2.core import FREE, Bill, Budget, CallFailed, Delta, Price, Request, Usage
 from system2.evals import Policies, Report, Settings, suite, suites, to_json
 from system2.evals import evaluate as measure
 from system2.evals.estimators import pass_at, wilson
@@ -104,6 +104,42 @@ def test_from_end_to_end() -> None:
     assert found.refused_chain is not None
     assert found.refused_chain.value == 0
     assert (found.unanswered, found.failures, found.families) == (0.0, 0, ())
+
+
+def test_a_budget_ends_it_with_what_is_done() -> None:
+    """12 problems would cost 360 tokens; a problem that the budget cut in two is none."""
+    known = golds("addition", 12)
+    models = Policies(Oracle(known), Oracle(known, sure=True))
+    settings = Settings(suite="addition", samples=(1, 2, 8), per_call=3, problems=2)
+    found = asyncio.run(
+        measure(suite("addition", 12), settings, models, FREE, budget=Budget(tokens=200))
+    )
+    assert 0 < found.problems < 12
+    assert 30 * found.problems <= found.usage.completion - found.usage.overrun <= 200
+    chain = found.row("chain")
+    assert chain is not None
+    assert chain.accuracy.value == 1.0
+    with pytest.raises(RuntimeError, match="before one problem"):
+        asyncio.run(
+            measure(suite("addition", 12), settings, models, FREE, budget=Budget(tokens=20))
+        )
+
+
+def test_it_can_be_halted() -> None:
+    known = golds("addition", 12)
+    models = Policies(Oracle(known), Oracle(known, sure=True))
+    settings = Settings(suite="addition", samples=(2,), problems=1)
+
+    async def halting() -> Report:
+        halt = asyncio.Event()
+
+        def watch(done: int, tokens: int) -> None:
+            if done == 3:
+                halt.set()
+
+        return await measure(suite("addition", 12), settings, models, FREE, watch=watch, halt=halt)
+
+    assert 3 <= asyncio.run(halting()).problems < 12
 
 
 def test_the_model_sees_the_question_alone() -> None:
@@ -197,7 +233,8 @@ def options(**given: object) -> argparse.Namespace:
     base: dict[str, object] = {
         "task": "addition", "samples": "1,2", "limit": 2, "temperature": 0.8, "effort": "high",
         "seed": 0, "json": False, "plot": None, "model": None, "model_name": None,
-        "key_file": None, "price": None, "at_once": None,
+        "key_file": None, "price": None, "at_once": None, "tokens": None, "dollars": None,
+        "seconds": None,
     }  # fmt: skip
     return argparse.Namespace(**base | given)
 
@@ -220,6 +257,8 @@ def test_bad_samples_are_refused_in_a_sentence(text: str) -> None:
         ({"plot": "/no/such/folder/x.png"}, "no folder /no/such/folder"),
         ({"model": "http://localhost:1/v1"}, "needs --model-name"),
         ({"at_once": 0}, "at least 1"),
+        ({"tokens": 0}, "tokens must be at least 1"),
+        ({"dollars": "much"}, "--dollars"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_spent(

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from system2.cli.options import key_of, price_of
 from system2.cli.terminal import shown
-from system2.core import FREE, Price
+from system2.core import FREE, Budget, Price
 from system2.evals import Estimate, Family, Item, Policies, Report, Row, Settings, suite, to_json
 from system2.evals import evaluate as measure
 from system2.evals.plot import plot, ready
 from system2.policies.failures import public
 from system2.policies.local import HOME, LocalPolicy
-from system2.solve import is_url
+from system2.solve import amount, is_url
 
 MOST = 1024  # samples a problem
 METHODS = {
@@ -63,7 +63,12 @@ def evaluate(options: argparse.Namespace) -> int:
         per_call=4096 if remote else 640,
         calls=options.at_once or (64 if remote else None),
     )
-    found = asyncio.run(measured(items, settings, policies(options, remote), price))
+    budget = Budget(
+        tokens=options.tokens,
+        dollars=None if options.dollars is None else amount(options.dollars, "--dollars"),
+        seconds=options.seconds,
+    )
+    found = asyncio.run(measured(items, settings, policies(options, remote), price, budget))
     if options.plot:
         plot(found, Path(options.plot))
     if options.json:
@@ -72,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> int:
         show(found)
     if found.problems < len(items):
         Console(stderr=True).print(
-            f"interrupted: {found.problems} of {len(items)} problems were done"
+            f"{found.problems} of {len(items)} problems were done when it was ended"
         )
         return 130
     return 0
@@ -120,7 +125,11 @@ def fingerprint(folder: Path) -> str:
 
 
 async def measured(
-    items: list[Item], settings: Settings, models: Policies, price: Price | None
+    items: list[Item],
+    settings: Settings,
+    models: Policies,
+    price: Price | None,
+    budget: Budget,
 ) -> Report:
     """Evaluate, with a bar of progress on a terminal; Ctrl-C ends it with what is done."""
     halt = asyncio.Event()
@@ -142,7 +151,7 @@ async def measured(
         def watch(done: int, tokens: int) -> None:
             bar.update(line, completed=done, tokens=tokens)
 
-        return await measure(items, settings, models, price, watch=watch, halt=halt)
+        return await measure(items, settings, models, price, budget=budget, watch=watch, halt=halt)
 
 
 def show(report: Report) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 
@@ -55,18 +55,20 @@ async def evaluate(
     policies: Policies,
     price: Price | None = None,
     *,
+    budget: Budget | None = None,
     watch: Callable[[int, int], None] | None = None,
     halt: asyncio.Event | None = None,
 ) -> Report:
     """Think about all items, then score. `watch` is told the problems done and the tokens so far.
 
-    Once `halt` is set the problems that are done make the report, with what all of them cost.
-    Raises ValueError without items, RuntimeError where the model answers nothing at all.
+    Once `halt` is set, or the budget spent, the problems that are done make the report, with what all
+    of them cost. Raises ValueError without items, RuntimeError where the model answers nothing at all.
     """
     if not items:
         raise ValueError("there are no problems to evaluate")
     began = time.monotonic()
-    work = Work(settings, policies, Meter(Budget(calls=settings.calls), price), watch)
+    limits = replace(budget or Budget(), calls=settings.calls)
+    work = Work(settings, policies, Meter(limits, price), watch)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work.trial(item)) for item in items]
@@ -77,7 +79,7 @@ async def evaluate(
     trials = [task.result() for task in tasks if not task.cancelled()]
     seconds = time.monotonic() - began
     if not trials:
-        raise RuntimeError("interrupted before a problem was finished")
+        raise RuntimeError("it ended before one problem was finished; give more budget or time")
     if not work.meter.usage.completion:
         raise RuntimeError(work.excuse())
     return report(
@@ -147,6 +149,8 @@ class Work:
         )
         engine.watchers.append(self.event)
         end = await engine.run()
+        if end.why in ("budget", "time"):
+            raise asyncio.CancelledError  # half a problem tells nothing
         right = cache(item.right)
 
         def judged(node: Node) -> Thought:
