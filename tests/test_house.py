@@ -26,6 +26,7 @@ MAY = {
     "programs": {"core"},
     "engine": {"core"},
     "store": {"core"},
+    "records": {"core", "store"},
     "policies": {"core", "programs"},
     "verifiers": {"core", "programs"},
     "sidecars": {"core"},
@@ -35,7 +36,7 @@ MAY = {
     "server": {"core", "solve", "store"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
-    "cli": BELOW | {"tasks", "effort", "solve", "server", "training", "evals"},
+    "cli": BELOW | {"records", "tasks", "effort", "solve", "server", "training", "evals"},
     "__main__": {"cli"},
     "__init__": {"core", "search", "solve"},
 }

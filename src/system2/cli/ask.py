@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from system2.cli.options import question, settings
 from system2.cli.terminal import quoted, shown
-from system2.core import Billed, Chain, Event, Failed, Finished
+from system2.cli.thoughts import pretty
+from system2.core import Billed, Event, Failed, Finished
 from system2.engine import Engine
 from system2.solve import Result, prepare, result
 
@@ -129,16 +130,6 @@ def report(done: Result, thoughts: bool) -> dict[str, Any]:
             {"thoughts": pretty(chain), "answer": chain[-1].answer} for chain in done.chains
         ]
     return found
-
-
-def pretty(chain: Chain) -> str:
-    """A line of thought as people read it: a step a line, checks and returns marked."""
-    text = "".join(step.text + ("\n" if not step.ids else "") for step in chain)
-    for mark, sign in (
-        ("<step>", "\n"), ("<check>", "\n✓ "), ("<back>", "\n↩ "), ("</think>", "\n⇒ "),
-    ):  # fmt: skip
-        text = text.replace(mark, sign)
-    return text.strip("\n")
 
 
 def excuse(done: Result, failure: str) -> str:

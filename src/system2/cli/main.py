@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status. Every foreseen fault becomes one sentence on standard error."""
     try:
         options = parser().parse_args(arguments)
-        status = options.run(options)
+        status = options.run_command(options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever read has gone; Python would try to write once more at its end
@@ -69,6 +69,8 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"system2 {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_ask(commands.add_parser("ask", help="think about a question and answer it"))
+    add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
+    add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
     add_train(commands.add_parser("train", help="train the embedded model"))
     return top
@@ -107,7 +109,23 @@ def add_ask(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print one JSON object")
     to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
     add_model(to)
-    to.set_defaults(run=run_ask)
+    to.set_defaults(run_command=run_ask)
+
+
+def add_runs(to: argparse.ArgumentParser) -> None:
+    """system2 runs"""
+    to.add_argument("--limit", type=int, default=20, metavar="N", help="runs")
+    to.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    to.set_defaults(run_command=run_runs)
+
+
+def add_trace(to: argparse.ArgumentParser) -> None:
+    """system2 trace"""
+    to.add_argument("run", help="a run's name, the beginning of one, or `last`")
+    to.add_argument("--tree", action="store_true", help="show every line of thought")
+    to.add_argument("--json", action="store_true", help="print one JSON object")
+    to.add_argument("--html", metavar="FILE", help="write a page that needs nothing else")
+    to.set_defaults(run_command=run_trace)
 
 
 def add_eval(to: argparse.ArgumentParser) -> None:
@@ -124,7 +142,7 @@ def add_eval(to: argparse.ArgumentParser) -> None:
     to.add_argument("--seconds", type=float, metavar="N", help="most seconds")
     to.add_argument("--plot", metavar="FILE", help="draw accuracy against samples (PNG or SVG)")
     add_model(to)
-    to.set_defaults(run=run_eval)
+    to.set_defaults(run_command=run_eval)
 
 
 def add_train(to: argparse.ArgumentParser) -> None:
@@ -136,7 +154,7 @@ def add_train(to: argparse.ArgumentParser) -> None:
     sft.add_argument("--updates", type=int, default=0, metavar="N", help="instead of --minutes")
     sft.add_argument("--seed", type=int, default=1, metavar="N")
     sft.add_argument("--processes", type=int, default=2, metavar="N", help="one a core")
-    sft.set_defaults(run=run_train)
+    sft.set_defaults(run_command=run_train)
 
 
 def calm() -> None:
@@ -155,6 +173,20 @@ def run_ask(options: argparse.Namespace) -> int:
 
     calm()
     return ask(options)
+
+
+def run_runs(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.runs import runs
+
+    return runs(options)
+
+
+def run_trace(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.runs import trace
+
+    return trace(options)
 
 
 def run_eval(options: argparse.Namespace) -> int:
