@@ -33,9 +33,8 @@ def test_ask_then_look(tmp_path: Path) -> None:
     told = run("trace", listed[1]["run"], data=tmp_path)
     assert SUM in told.out and f"answer: {listed[1]['answer']}" in told.out
     whole = json.loads(run("trace", "last", "--json", data=tmp_path).out)
-    assert (
-        whole["nodes"][0]["parent"] == 0 and whole["chosen"] == whole["nodes"][-1]["id"]
-    ) or True
+    assert whole["nodes"][0]["parent"] == 0
+    assert whole["chosen"] in {node["id"] for node in whole["nodes"]}
     file = tmp_path / "page.html"
     assert run("trace", "last", "--html", str(file), data=tmp_path).status == 0
     assert "9.11和9.8谁大?" in file.read_text("utf-8")
@@ -47,7 +46,9 @@ def test_runs_that_are_not_there(tmp_path: Path) -> None:
     assert run("runs", data=tmp_path).status == 0
     place = tmp_path / "runs"
     for name in ("20260101-1", "20260101-2"):
-        Trace(name, place)(Started(name, Problem.of("?"), 1, True, {}))
+        place.mkdir(exist_ok=True)
+        started = Started(name, Problem.of("?"), 1, True, {})
+        (place / f"{name}.jsonl").write_text(encode(started) + "\n", "utf-8")
     for name, part in (("nobody", "no run 'nobody'"), ("2026", "2 runs begin with '2026'")):
         with pytest.raises(ValueError, match=part):
             find(name, place)
