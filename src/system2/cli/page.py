@@ -11,7 +11,7 @@ from system2.core import Node
 from system2.records import Record
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8889; --on: #0a7d55; --bad: #b3401f }
+:root { color-scheme: light dark; --line: #8884; --soft: #767676; --on: #0a7d55; --bad: #b3401f }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.3rem; white-space: pre-wrap } .facts { color: var(--soft) }
 .answer { font-size: 1.2rem; border-left: 4px solid var(--on); padding-left: .7rem; white-space: pre-wrap }
@@ -19,7 +19,7 @@ ul { list-style: none; margin: 0 0 0 .3rem; padding-left: .9rem; border-left: 1p
 .step { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
 .on > .step, .on > details > summary > .step { color: var(--on); font-weight: 600 }
 .note { font-size: .8rem; color: var(--soft); margin-left: .6rem } .cut { color: var(--bad) }
-summary { cursor: pointer } details > summary::marker { color: var(--soft) }
+li { margin: .5rem 0 } summary { cursor: pointer } summary > .step:first-child { display: inline } details > summary::marker { color: var(--soft) }
 """
 
 
