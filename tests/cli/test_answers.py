@@ -108,3 +108,13 @@ def test_the_second_start_compiles_nothing(tmp_path: Path):
     compiled = files()
     run("ask", SUM, "--effort", "low", XDG_CACHE_HOME=str(tmp_path))
     assert compiled and files() == compiled
+
+
+def test_answers_that_are_all_refuted_are_not_passed_off_as_right(tmp_path: Path):
+    """13 and 1 make no 99: whatever the model says, the checker knows better."""
+    ran = run("ask", "Use 13, 1, 2 to make 99", "--samples", "3", "--seed", "1", data=tmp_path)
+    if ran.status == 0:  # the model may refuse, or give no expression
+        assert "*" not in ran.out and "+" not in ran.out
+    else:
+        assert ran.out == "" or "no answer yet" in ran.out
+        assert "try a higher --effort" in ran.said

@@ -143,4 +143,10 @@ def excuse(done: Result, failure: str) -> str:
         return f"the time ended before a line of thought was finished; give more --seconds{last}"
     if done.why == "interrupted":
         return "interrupted before a line of thought was finished"
+    if done.tree.finals and all(node.score == 0.0 for node in done.tree.finals):
+        tried = len({node.answer for node in done.tree.finals})
+        return (
+            f"none of the {tried} answers found is right: each was checked against the question; "
+            "try a higher --effort or more --samples"
+        )
     return f"no line of thought reached an answer (ended: {done.why}); try a higher --effort"
