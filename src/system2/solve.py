@@ -77,6 +77,7 @@ class Options(TypedDict, total=False):
 class Result:
     """What thinking brought.
 
+    answer  None: no line of thought came to one, or the verifier refuted all (score 0)
     why     why it ended: complete, enough, budget, time, failed, stuck, interrupted, …
     chains  every finished line of thought, in the order they arrived; chosen: the one that answers
     usage   of the policy; cost in dollars, None where the price is unknown
@@ -292,8 +293,9 @@ def result(engine: Engine, end: Finished) -> Result:
     lost = [w.fault for w in engine.watchers if isinstance(w, Trace) and w.fault]
     faults = [f"a watcher failed ({fault})" for fault in engine.faults]
     faults += [f"the trace could not be written ({fault})" for fault in lost]
+    chosen = tree.nodes[end.node] if end.node is not None else tree.root
     return Result(
-        answer=end.answer,
+        answer=None if chosen.score == 0.0 else end.answer,  # refuted: known to be wrong
         why=end.why,
         samples=end.samples,
         usage=end.usage,
@@ -301,7 +303,7 @@ def result(engine: Engine, end: Finished) -> Result:
         seconds=end.seconds,
         run=engine.name,
         chains=[node.chain() for node in tree.finals],
-        chosen=tree.nodes[end.node].chain() if end.node is not None else [],
+        chosen=chosen.chain(),
         tree=tree,
         faults=faults,
     )

@@ -111,10 +111,9 @@ def test_the_second_start_compiles_nothing(tmp_path: Path):
 
 
 def test_answers_that_are_all_refuted_are_not_passed_off_as_right(tmp_path: Path):
-    """13 and 1 make no 99: whatever the model says, the checker knows better."""
+    """No expression of 13, 1 and 2 makes 99: whatever the model says, the checker knows better."""
     ran = run("ask", "Use 13, 1, 2 to make 99", "--samples", "3", "--seed", "1", data=tmp_path)
-    if ran.status == 0:  # the model may refuse, or give no expression
-        assert "*" not in ran.out and "+" not in ran.out
-    else:
-        assert ran.out == "" or "no answer yet" in ran.out
-        assert "try a higher --effort" in ran.said
+    assert (ran.status, ran.out[:13]) in ((1, "no answer yet"), (1, ""))
+    assert "try a higher --effort" in ran.said
+    told = run("ask", "Use 13, 1, 2 to make 99", "--samples", "3", "--seed", "1", "--json")
+    assert json.loads(told.out)["answer"] is None
