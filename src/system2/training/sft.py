@@ -227,7 +227,7 @@ class Run:
         self.screen.show(self.update, self.total, loss, pace)
 
     @torch.no_grad()
-    def test(self, batches: int = 4) -> dict[str, float]:
+    def test(self, batches: int = 12) -> dict[str, float]:
         """Share of held-out problems by task whose every learnt token is the model's first choice.
 
         Facts and refusals have none held out.
