@@ -15,6 +15,7 @@ from system2.tasks.task import Language, Task, phrase, ranges
 from system2.tasks.wording import dress
 
 KNIGHT, KNAVE, SAME, DIFFERENT = "+", "-", "~", "/"
+_WORDS = {KNIGHT: "knight", KNAVE: "knave", SAME: "same", DIFFERENT: "different"}
 
 _PAIRS = 0.4  # share of puzzles with two people
 _SILENT = 0.12  # share of puzzles in which one person says nothing
@@ -168,7 +169,7 @@ def _text(facts: Puzzle, marks: str, language: Language, rng: Random) -> str:
 
 
 def _say(statement: Statement, marks: str, language: Language, rng: Random) -> str:
-    kind = {KNIGHT: "knight", KNAVE: "knave", SAME: "same", DIFFERENT: "different"}[statement.claim]
+    kind = _WORDS[statement.claim]
     speaker = marks[statement.speaker]
     about = [marks[person] for person in statement.about]
     if speaker in about:
@@ -181,24 +182,19 @@ def _say(statement: Statement, marks: str, language: Language, rng: Random) -> s
 
 
 def think(facts: Puzzle, effort: str, rng: Random) -> str:
-    """Tests one assignment after the other; high says the solution statement by statement."""
+    """Tests one assignment after the other, up to the one that fits."""
     people = [f"{place + 1} {name.lower()}" for place, name in enumerate(facts.names)]
     steps = [",".join(people), *(_restated(said, facts.names) for said in facts.statements)]
     for kinds in assignments(len(facts.names)):
         verdicts: list[str] = []
         for statement in facts.statements:
-            fits = holds(statement, kinds)
-            verdicts.append(f"{statement.speaker + 1} {'ok' if fits else 'no'}")
-            if not fits:
+            verdicts.append(_tested(statement, kinds))
+            if not holds(statement, kinds):
                 break
         steps.append(f"{_signs(kinds)}:{','.join(verdicts)}")
         if kinds == facts.solution:
             break
-    trace = "<step>".join(steps)
-    if effort == "high":
-        said = [_verified(statement, facts.solution) for statement in facts.statements]
-        trace += "<check>" + ",".join(said) + " ok"
-    return trace
+    return "<step>".join(steps)
 
 
 def _signs(kinds: Sequence[bool]) -> str:
@@ -212,18 +208,19 @@ def _claim(statement: Statement) -> str:
 
 
 def _restated(statement: Statement, names: Sequence[str]) -> str:
-    """`joe on peter mia:2>1~3`: who speaks about whom, then the same in numbers."""
+    """`joe on peter mia same:2>1~3`: who says what about whom, then the same in numbers."""
     about = " ".join(names[person] for person in statement.about)
-    said = f"{names[statement.speaker]} on {about}".lower()
+    said = f"{names[statement.speaker]} on {about} {_WORDS[statement.claim]}".lower()
     return f"{said}:{statement.speaker + 1}>{_claim(statement)}"
 
 
-def _verified(statement: Statement, kinds: Sequence[bool]) -> str:
-    """`1+>2-:- true`: the speaker's kind, the claim, the kinds it is about, is it true?"""
-    speaker = f"{statement.speaker + 1}{_signs([kinds[statement.speaker]])}"
+def _tested(statement: Statement, kinds: Sequence[bool]) -> str:
+    """`1+>2~3:-+ false no`: the speaker's kind, the claim, the kinds it is about; is it true, does that fit?"""
+    own, fits = kinds[statement.speaker], holds(statement, kinds)
     about = _signs([kinds[person] for person in statement.about])
-    # a statement that fits is true exactly if a knight makes it
-    return f"{speaker}>{_claim(statement)}:{about} {str(kinds[statement.speaker]).lower()}"
+    truth = str(own == fits).lower()
+    claim = f"{statement.speaker + 1}{_signs([own])}>{_claim(statement)}"
+    return f"{claim}:{about} {truth} {'ok' if fits else 'no'}"
 
 
 def answer(facts: Puzzle) -> str:
