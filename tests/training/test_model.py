@@ -1,5 +1,8 @@
 """The torch model, its export, and transformers agree; packing changes nothing."""
 
+import json
+from dataclasses import fields
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,7 +20,9 @@ QUESTIONS = ["what is 347 * 86?", "9.11和9.8谁大?", "use 13, 8, 5 to make 57"
 def ours():
     weights = load_file(HOME / "model.safetensors")
     tokenizer = Tokenizer.load(HOME / "tokenizer.json")
-    model = Llama(Config(vocab_size=tokenizer.size))
+    told = json.loads((HOME / "config.json").read_text())
+    model = Llama(Config(**{field.name: told[field.name] for field in fields(Config)}))
+    assert told["vocab_size"] == tokenizer.size
     model.load_state_dict({n.removeprefix("model."): w.float() for n, w in weights.items()})
     return model.eval(), tokenizer
 
