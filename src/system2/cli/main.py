@@ -164,7 +164,7 @@ def calm() -> None:
     a full collection of a tree of 100,000 nodes takes a tenth of a second. For whole processes only.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 5, 100)
+    gc.set_threshold(3_000, 5, 300)
 
 
 def run_ask(options: argparse.Namespace) -> int:
