@@ -15,7 +15,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from system2.policies.local import sample
-from system2.policies.local.blocks import Blocks
 from system2.policies.local.decoder import Decoder, DecoderError, Row, Token
 from system2.policies.local.plain import Batch, Plain
 from system2.policies.local.weights import Weights, WeightsError, load
@@ -302,20 +301,6 @@ def test_draws_follow_the_distribution() -> None:
     drawn = sample.draw(logits, seeds, at, np.ones(4000, np.float32))
     assert np.abs(np.bincount(drawn.ids) / 4000 - [0.5, 0.25, 0.125, 0.125]).max() < 0.03
     assert np.allclose(drawn.logprobs, logits[0, drawn.ids], atol=1e-6)
-
-
-def test_blocks_evict_what_was_used_longest_ago() -> None:
-    blocks = Blocks(3, lambda source, target: None)
-    for first in (1, 2, 3):
-        table = blocks.open([first])
-        assert table is not None and blocks.reserve(table, 20)
-        blocks.extend(table, [first] * 20)
-        blocks.close(table)
-    assert (blocks.used, blocks.kept) == (0, 3)
-    again = blocks.open([1] * 10)  # half of a block: a copy, and 2 must go for it
-    assert again is not None and again.length == 10
-    assert [blocks.known([first] * 20) for first in (1, 2, 3)] == [20, 0, 20]
-    blocks.close(again)
 
 
 NAN = {"model.norm.weight": np.full(HIDDEN, np.nan, np.float16)}

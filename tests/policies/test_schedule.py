@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from system2.policies.local.blocks import Blocks
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn
 from system2.policies.local.schedule import Open, Row, Schedule
@@ -103,3 +104,17 @@ def test_two_hundred_rows_in_the_memory_of_a_few(workers: int) -> None:
     rows = [Row((1, 2, 3), n, 60 + n % 40) for n in range(200)]
     found = together(rows, 60, workers, None)
     assert found == {n: alone(row) for n, row in enumerate(rows)}
+
+
+def test_blocks_evict_what_was_used_longest_ago() -> None:
+    blocks = Blocks(3, lambda source, target: None)
+    for first in (1, 2, 3):
+        table = blocks.open([first])
+        assert table is not None and blocks.reserve(table, 20)
+        blocks.extend(table, [first] * 20)
+        blocks.close(table)
+    assert (blocks.used, blocks.kept) == (0, 3)
+    again = blocks.open([1] * 10)  # half of a block: a copy, and 2 must go for it
+    assert again is not None and again.length == 10
+    assert [blocks.known([first] * 20) for first in (1, 2, 3)] == [20, 0, 20]
+    blocks.close(again)

@@ -141,7 +141,7 @@ def test_mcts_credits_a_node_met_again() -> None:
             path = tree.plant(ask.node, child[0], child[1], strategy.key)
             (ask,) = plan.send([Done(ask, [path[-1].node])])
     except StopIteration:
-        pass
+        pass  # the plan has spoken its last
     a, b = tree.root.children
     assert (a.visits, a.total, b.visits, b.total) == (2, 0.5, 1, 0.25)
     assert (tree.root.visits, tree.root.total, tree.root.exhausted) == (3, 0.75, True)
