@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -48,6 +49,7 @@ class Caller:
         self.problem, self.policy, self.meter, self.seed = problem, policy, meter, seed
         self.tell, self.heard = tell, heard  # who hears; pieces are many, and made for them alone
         self.pieces = 0  # taken in this turn of the event loop
+        self.queue: deque[asyncio.Future[None]] = deque()  # calls that wait for a later turn
 
     def promised(
         self, number: int, ask: Expand, children: range, each: int, reserve: int
@@ -138,9 +140,12 @@ class Caller:
                     if writing.tokens > writing.grant:  # a server that ignores its limit
                         broken = "aborted"
                         break
-                    if not 0 < self.pieces < PIECES:
+                    if self.pieces >= PIECES:
                         await self.turn()
-                    self.pieces += 1
+                    else:
+                        self.pieces += 1
+                        if self.pieces == 1:
+                            asyncio.get_running_loop().call_soon(self.turned)
                 else:
                     broken = ""
         except asyncio.CancelledError:
@@ -156,15 +161,21 @@ class Caller:
             self.book(part, broken, unseen=unseen and bool(broken))
 
     async def turn(self) -> None:
-        """Wait for a turn of the event loop in which others have not taken too much already."""
-        while self.pieces >= PIECES:
-            await asyncio.sleep(0)
-        if not self.pieces:
-            asyncio.get_running_loop().call_soon(self.turned)
+        """Wait in line for a turn of the event loop in which others do not take too much already."""
+        ticket = asyncio.get_running_loop().create_future()
+        self.queue.append(ticket)
+        await ticket
 
     def turned(self) -> None:
-        """A new turn of the event loop has come."""
+        """A new turn of the event loop: for those who waited longest, no more than it may take."""
         self.pieces = 0
+        while self.queue and self.pieces < PIECES:
+            ticket = self.queue.popleft()
+            if not ticket.done():  # cancelled meanwhile
+                ticket.set_result(None)
+                self.pieces += 1
+        if self.pieces:
+            asyncio.get_running_loop().call_soon(self.turned)
 
     def book(self, part: Part, broken: str, *, unseen: bool) -> None:
         """The try under way is over: keep what came and count what it cost."""

@@ -1,4 +1,4 @@
-"""The model's forward pass compiled by numba: fp16 weights and KV, fp32 math. Knows nothing about threads.
+"""The model's forward pass compiled by numba: 16-bit weights and KV, fp32 sums. Knows nothing about threads.
 
 `python -m system2.policies.local.kernel` compiles it ahead (about 10 seconds, once per machine).
 """
@@ -19,8 +19,9 @@ import numba
 import numpy as np
 from numba import njit
 
-from system2.policies.local import gemm, ops, sample, weights
-from system2.policies.local.gemm import PANEL, accumulate, narrow, product, widen
+from system2.policies.local import gemm
+from system2.policies.local.gemm import PANEL, laid_out, layer_accumulate, layer_product
+from system2.policies.local.lanes import narrow, widen
 from system2.policies.local.ops import activate, attend, draw, norm, rotate, row
 from system2.policies.local.plain import Batch
 from system2.policies.local.sample import Drawn, Floats
@@ -34,10 +35,8 @@ def cache_folder() -> Path:
 
     numba's own key holds the processor but neither imported modules nor their globals.
     """
-    text = b"".join(
-        Path(f).read_bytes()
-        for f in (__file__, gemm.__file__, ops.__file__, sample.__file__, weights.__file__)
-    )
+    parts = ("emit", "gemm", "kernel", "lanes", "ops", "sample", "weights")
+    text = b"".join(Path(__file__).with_name(f"{part}.py").read_bytes() for part in parts)
     key = hashlib.sha256(text + numba.__version__.encode()).hexdigest()[:12]
     name = f"{key}-{gemm.VARIANT}"
     if sys.platform == "darwin":
@@ -69,7 +68,7 @@ def _cached(function: Callable[..., None]) -> Callable[..., None]:
 def _forward(
     sizes, eps, norms, embedding, layers, output, cos, sin, cache,
     tokens, positions, slots, tables, ends, seeds, temperatures,
-    space, logits, ids, logprobs,
+    space, pairs, logits, ids, logprobs,
 ):  # fmt: skip
     vocab, hidden, inner, depth, heads, kv_heads, head, blocks = sizes
     rows, group = len(tokens), heads // kv_heads
@@ -90,8 +89,7 @@ def _forward(
         weight = row(norms, 2 * i, hidden)
         for r in range(rows):
             norm(row(x, r, hidden), weight, eps, row(normed, r, hidden))
-        step = hidden * PANEL
-        product(normed, 0, hidden, rows, layers, at, step, hidden, across, qkv, 0, across)
+        layer_product(normed, 0, hidden, rows, pairs, layers, at, hidden, across, qkv, 0, across)
         at += hidden * across
         for r in range(rows):
             query = row(qkv, r, across)
@@ -119,25 +117,21 @@ def _forward(
                     qkv, r * across + far, group, head, cache, first, tables[mine],
                     positions[r] + 1, tables[other], ahead, scores, reach, mixed, r * wide + far,
                 )  # fmt: skip
-        step = wide * PANEL
-        accumulate(mixed, 0, wide, rows, layers, at, step, wide, hidden, x, 0, hidden)
+        layer_accumulate(mixed, 0, wide, rows, pairs, layers, at, wide, hidden, x, 0, hidden)
         at += wide * hidden
         weight = row(norms, 2 * i + 1, hidden)
         for r in range(rows):
             norm(row(x, r, hidden), weight, eps, row(normed, r, hidden))
-        step = hidden * PANEL
-        product(normed, 0, hidden, rows, layers, at, step, hidden, both, gates, 0, both)
+        layer_product(normed, 0, hidden, rows, pairs, layers, at, hidden, both, gates, 0, both)
         at += hidden * both
         for r in range(rows):
             activate(row(gates, r, both), inner)
-        step = inner * PANEL
-        accumulate(gates, 0, both, rows, layers, at, step, inner, hidden, x, 0, hidden)
+        layer_accumulate(gates, 0, both, rows, pairs, layers, at, inner, hidden, x, 0, hidden)
         at += inner * hidden
     weight = row(norms, 2 * depth, hidden)
     for e in range(len(ends)):
         norm(row(x, ends[e], hidden), weight, eps, row(normed, e, hidden))
-    step = hidden * PANEL
-    product(normed, 0, hidden, len(ends), output, 0, step, hidden, vocab, logits, 0, vocab)
+    layer_product(normed, 0, hidden, len(ends), pairs, output, 0, hidden, vocab, logits, 0, vocab)
     heap = row(logits, ROWS, vocab)
     for e in range(len(ends)):
         position, heat = positions[ends[e]] + 1, temperatures[e]
@@ -161,6 +155,8 @@ class Kernel:
         reach = (sizes.context + PANEL - 1) // PANEL * PANEL
         space = ROWS * width + sizes.heads // sizes.kv_heads * reach
         self.spaces = [np.zeros(space, np.float32) for _ in range(workers)]
+        widest = max(sizes.hidden, sizes.heads * sizes.head, sizes.inner)
+        self.pairs = [np.zeros(ROWS * widest // 2, np.uint32) for _ in range(workers)]
         self.outs = [np.zeros((ROWS + 1) * sizes.vocab, np.float32) for _ in range(workers)]
         self.fixed = (
             (
@@ -176,8 +172,8 @@ class Kernel:
             np.float32(sizes.eps),
             weights.norms.reshape(-1),
             weights.embedding.reshape(-1).view(np.uint16),
-            weights.layers.reshape(-1).view(np.uint16),
-            weights.output.view(np.uint16),
+            laid_out(weights.layers),
+            laid_out(weights.output),
             weights.cos.reshape(-1),
             weights.sin.reshape(-1),
             self.cache.reshape(-1),
@@ -196,7 +192,8 @@ class Kernel:
         ids, logprobs = np.empty(len(batch.ends), np.int64), np.empty(len(batch.ends), np.float32)
         _forward(
             *self.fixed, batch.tokens, batch.positions, batch.slots, batch.tables, batch.ends,
-            batch.seeds, batch.temperatures, self.spaces[worker], self.outs[worker], ids, logprobs,
+            batch.seeds, batch.temperatures, self.spaces[worker], self.pairs[worker],
+            self.outs[worker], ids, logprobs,
         )  # fmt: skip
         return Drawn(ids, logprobs)
 
@@ -220,7 +217,8 @@ def warm() -> float:
     _forward(
         sizes, np.float32(0), floats, halves, halves, halves, floats, floats, halves,
         ints, ints, ints, np.zeros((0, 0), np.int64), ints, np.zeros(0, np.uint64), floats,
-        np.zeros(6 * ROWS * PANEL, np.float32), np.zeros((ROWS + 1) * PANEL, np.float32), ints, floats,
+        np.zeros(6 * ROWS * PANEL, np.float32), np.zeros(ROWS * PANEL, np.uint32),
+        np.zeros((ROWS + 1) * PANEL, np.float32), ints, floats,
     )  # fmt: skip
     return time.perf_counter() - start
 

@@ -13,16 +13,8 @@ import numpy as np
 from numba import njit
 
 from system2.policies.local import sample
-from system2.policies.local.gemm import (
-    PANEL,
-    accumulate,
-    as_float,
-    fetch,
-    peak,
-    product,
-    squares,
-    total,
-)
+from system2.policies.local.gemm import PANEL, accumulate, product
+from system2.policies.local.lanes import as_float, fetch, peak, squares, total
 
 _F = np.float32
 _U = np.uint64
