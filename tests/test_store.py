@@ -100,7 +100,7 @@ def test_a_name_is_never_taken_twice(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (encode(STARTED).replace('"version":"1"', '"version":"2"'), "trace format 2.*reads 1"),
+        (encode(STARTED).replace('"version":"2"', '"version":"3"'), "trace format 3.*reads 2"),
         ('{"event":"Dreamt"}', "unknown event 'Dreamt'"),
         ("{}", "unknown event None"),
         ("5", "not an event"),

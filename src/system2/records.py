@@ -15,6 +15,7 @@ from system2.core import (
     Finished,
     Merged,
     Node,
+    Resumed,
     Scored,
     Started,
     Tree,
@@ -64,15 +65,16 @@ def summaries(place: Path | None = None) -> Iterator[Summary]:
                 yield Summary(path.stem, first, last if isinstance(last, Finished) else None)
 
 
-def ends(path: Path) -> tuple[Event, Event]:
-    """The first and the last event of a trace, read without what stands between them."""
+def ends(path: Path) -> tuple[Event, Event | None]:
+    """The first event of a trace and how it finished, if it did, read without what stands between."""
     with path.open("rb") as file:
         first = file.readline()
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL))
         tail = file.read()
-    whole = [line for line in tail.split(b"\n")[:-1] if line.startswith(b'{"event"')]
-    return decode(first.decode()), decode((whole[-1] if whole else first).decode())
+    whole = tail.split(b"\n")[:-1]
+    done = whole and whole[-1].startswith(b'{"event":"Finished"')
+    return decode(first.decode()), decode(whole[-1].decode()) if done else None
 
 
 def find(name: str, place: Path | None = None) -> Path:
@@ -117,7 +119,10 @@ def told(events: Iterable[Event], name: str) -> Record:
 def take(found: Record, event: Event) -> None:
     """One more event."""
     tree = found.tree
-    if isinstance(event, Born):
+    if isinstance(event, Resumed):  # the tree grows anew
+        found.tree, found.finished = Tree(), None
+        found.usage = sum(event.lost.values(), found.usage)
+    elif isinstance(event, Born):
         node = tree.add(tree.nodes[event.parent], event.step, event.score)
         if node.final:
             tree.finals.append(node)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import secrets
 import time
 import types
 import typing
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -17,9 +20,24 @@ from typing import Any, cast
 
 from platformdirs import user_data_path
 
-from system2.core import Event, Finished, Handed, Piece, Started
+from system2.core import (
+    Born,
+    Called,
+    Event,
+    Finished,
+    Handed,
+    Merged,
+    Piece,
+    Recalled,
+    Replied,
+    Resumed,
+    Started,
+    Step,
+)
 
-VERSION = 1
+VERSION = 2
+FLUSHED = Started | Resumed | Called | Replied | Handed | Finished
+BLOCK = 65_536  # bytes read at once from the end of a trace
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in typing.get_args(Event)}
 
 
@@ -37,25 +55,35 @@ class Trace:
     """Writes a run's events as they happen; a watcher. Raises OSError where it cannot begin.
 
     A line is whole or was never finished: what was written before a crash or a full disk stays
-    readable. `Handed` and the last event are given to the system before the call returns. A disk
-    that fills up later is no reason to lose an answer: the trace ends there, and `fault` says why.
+    readable. What money hangs on is given to the system before the call returns. A disk that fills
+    up later is no reason to lose an answer: the trace ends there, and `fault` says why.
+
+    again  go on with the trace of a run that was stopped. Raises BlockingIOError while another
+           process writes it
     """
 
-    def __init__(self, run: str, place: Path | None = None) -> None:
+    def __init__(self, run: str, place: Path | None = None, *, again: bool = False) -> None:
         place = place or folder()
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = place / f"{run}.jsonl"
         self.fault: OSError | None = None
-        # Questions are their owner's alone.
-        self.path.touch(0o600, exist_ok=False)
-        self._file = self.path.open("w", encoding="utf-8")
+        self._kept: set[tuple[int, int]] = set()  # continuations whose steps stand in a reply
+        if not again:  # questions are their owner's alone
+            self.path.touch(0o600, exist_ok=False)
+        self._file = self.path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise
+        os.truncate(self.path, whole(self.path))
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Piece) or self.fault:
             return
         try:
-            self._file.write(encode(event) + "\n")
-            if isinstance(event, Started | Handed | Finished):
+            self._file.write(self._line(event) + "\n")
+            if isinstance(event, FLUSHED):
                 self._file.flush()
             if isinstance(event, Finished):
                 self._file.close()
@@ -65,43 +93,95 @@ class Trace:
                 self._file.close()
 
 
+    def _line(self, event: Event) -> str:
+        """The event as it is kept: a node's step stands in the reply that brought it, and only there."""
+        match event:
+            case Replied(role="policy"):
+                self._kept.update((event.ask, child) for child in event.children)
+            case Recalled():
+                self._kept.add((event.ask, event.child))
+            case Resumed():
+                self._kept.clear()
+            case Born() if (event.ask, event.child) in self._kept:
+                return encode(event, "step")
+            case _:
+                pass
+        return encode(event)
+
+
+def whole(path: Path) -> int:
+    """Bytes up to the end of the last line that was finished."""
+    with path.open("rb") as file:
+        at = file.seek(0, 2)
+        while at > 0:
+            start = max(0, at - BLOCK)
+            file.seek(start)
+            if (last := file.read(at - start).rfind(b"\n")) >= 0:
+                return start + last + 1
+            at = start
+    return 0
+
+
 def read(path: Path) -> Iterator[Event]:
     """The events of a trace; a last line that was never finished is left out.
 
     Raises ValueError, naming the line, where a line cannot be understood.
     """
+    replies: dict[int, Replied] = {}
+    steps: dict[tuple[int, int], deque[Step]] = {}  # of continuations, not yet in the tree
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
             try:
-                event = decode(line.decode())
-            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                event = decode(line.decode(), lambda body: steps[body["ask"], body["child"]][0])
+                match event:
+                    case Replied(role="policy"):
+                        replies[event.call] = event
+                        steps |= {(event.ask, n): deque(chain) for n, chain in event.chains}
+                    case Recalled():
+                        chain = dict(replies[event.call].chains).get(event.was, ())
+                        steps[event.ask, event.child] = deque(chain)
+                    case Resumed():
+                        steps.clear()
+                    case Born() | Merged():
+                        if left := steps.get((event.ask, event.child)):
+                            left.popleft()
+                    case _:
+                        pass
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not an event of a trace ({error})"
                 ) from error
             yield event
 
 
-def encode(event: Event) -> str:
-    """One event as a line of JSON, its kind first. Fields that are empty are left out."""
+def encode(event: Event, without: str = "") -> str:
+    """One event as a line of JSON, its kind first. Fields that are empty, and `without`, are left out."""
     body = {"event": type(event).__name__}
     if isinstance(event, Started):
         body["version"] = str(VERSION)
-    line = json.dumps(body | _plain(event), ensure_ascii=False, separators=(",", ":"))
+    body |= _plain(event)
+    body.pop(without, None)
+    line = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     if line.isascii() or not any("\ud800" <= c <= "\udfff" for c in line):
         return line
     return json.dumps(json.loads(line), separators=(",", ":"))  # half a character: no UTF-8 has it
 
 
-def decode(line: str) -> Event:
-    """The event of a line. Raises ValueError, or what a value of the wrong type brings about."""
+def decode(line: str, step: Callable[[dict[str, Any]], Step] | None = None) -> Event:
+    """The event of a line; `step` finds a node's, where the line leaves it out.
+
+    Raises ValueError, or what a value of the wrong type brings about.
+    """
     body = json.loads(line)
     version = body.pop("version", None)
     if version is not None and version != str(VERSION):
         raise ValueError(f"trace format {version}; this system2 reads {VERSION}")
     if (kind := body.pop("event", None)) not in KINDS:
         raise ValueError(f"unknown event {kind!r}")
+    if kind == "Born" and step and "step" not in body:
+        return replace(_value(Born, body | {"step": {"text": "", "tokens": 0}}), step=step(body))
     return _value(KINDS[kind], body)
 
 

@@ -19,6 +19,7 @@ from system2.core import (
     Node,
     Piece,
     Problem,
+    Replied,
     Strategy,
 )
 from system2.core.policy import Write
@@ -28,7 +29,7 @@ from system2.search import agreed, beam, best_of, direct, majority, mcts, single
 from system2.store import encode
 
 HERE = Path(__file__).parent
-CALLS = (Called, Failed, Billed)
+CALLS = (Called, Failed, Billed, Replied)
 
 
 class Ones:

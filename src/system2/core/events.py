@@ -23,6 +23,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run goes on: its tree grows anew, from what was kept. `lost`: of the calls under way when it stopped."""
+
+    settings: dict[str, str]
+    lost: dict[str, Usage]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The plan asked (number `ask`, from 1) to continue `node`, or to weigh `nodes`."""
 
@@ -37,13 +45,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A try of a call for some children of an ask sets out, with a grant of completion tokens."""
+    """A try of a call for some children of an ask sets out.
+
+    call    of the run, from 1. grant: completion tokens; prompt: bound on the tokens sent
+    """
 
     ask: int
+    call: int
     attempt: int
+    role: str
     children: tuple[int, ...]
     seeds: tuple[int, ...]
     grant: int
+    prompt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +72,40 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What a call cost."""
+    """What a try of a call cost."""
 
     ask: int
+    call: int
     role: str
     usage: Usage
     estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A call is over, its last try too: what it brought, by child. Kept, so that nothing is paid for twice.
+
+    failed  nothing came, though the backend did not say that there is nothing
+    request   a digest of what a verifier's call asked; empty for the policy's
+    """
+
+    ask: int
+    call: int
+    role: str
+    children: tuple[int, ...]
+    chains: tuple[tuple[int, tuple[Step, ...]], ...]
+    failed: bool
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Child `was` of a call that was paid for before stands for this one."""
+
+    ask: int
+    child: int
+    call: int
+    was: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +170,19 @@ class Finished:
 
 
 Event = (
-    Started | Asked | Called | Piece | Billed | Failed | Born | Merged | Scored | Handed | Finished
+    Started
+    | Resumed
+    | Asked
+    | Called
+    | Piece
+    | Billed
+    | Replied
+    | Recalled
+    | Failed
+    | Born
+    | Merged
+    | Scored
+    | Handed
+    | Finished
 )
 Watcher = Callable[[Event], None]

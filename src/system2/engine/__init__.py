@@ -1,6 +1,7 @@
 """The engine: drives a strategy over a policy under a meter."""
 
 from system2.engine.engine import Engine
+from system2.engine.recall import Recall
 from system2.engine.replay import regrow
 
-__all__ = ["Engine", "regrow"]
+__all__ = ["Engine", "Recall", "regrow"]

@@ -21,11 +21,13 @@ from system2.core import (
     Policy,
     Problem,
     Promise,
+    Replied,
     Reply,
     Request,
     Usage,
     Watcher,
 )
+from system2.engine.recall import Recall, digest
 from system2.engine.work import Part, seed_of
 from system2.engine.writing import Writing
 
@@ -45,9 +47,12 @@ class Caller:
         seed: int,
         tell: Watcher,
         heard: Sequence[Watcher],
+        recall: Recall | None = None,
     ) -> None:
         self.problem, self.policy, self.meter, self.seed = problem, policy, meter, seed
         self.tell, self.heard = tell, heard  # who hears; pieces are many, and made for them alone
+        self.recall = Recall() if recall is None else recall
+        self.calls = self.recall.calls  # numbered so far
         self.pieces = 0  # taken in this turn of the event loop
         self.queue: deque[asyncio.Future[None]] = deque()  # calls that wait for a later turn
 
@@ -69,39 +74,56 @@ class Caller:
         promise = self.meter.promise(request.n, bound, each, reserve)
         if promise is None:
             return None
-        rows = promise.rows
-        return Part(
-            number,
-            self.meter,
-            tuple(children[:rows]),
-            granted(request, promise),
-            [promise],
-            reserve,
+        return self.numbered(
+            Part(
+                number,
+                self.meter,
+                tuple(children[: promise.rows]),
+                granted(request, promise),
+                [promise],
+                reserve,
+                rows=promise.rows,
+            )
         )
 
+    def numbered(self, part: Part) -> Part:
+        """The part with the next call's number."""
+        self.calls += 1
+        part.call = self.calls
+        return part
+
     async def write(self, part: Part) -> None:
-        """Stream from the policy, again if that may help, until something has come."""
+        """Stream from the policy, again if that may help, until something has come; then tell it."""
+        children = part.children
         await self.meter.enter()
         try:
-            for attempt in range(1, TRIES + 1):
-                before = part.usage
-                error = await self.attempt(part, attempt)
-                if error is None:
-                    return
-                retry, after = True, None
-                if isinstance(error, CallFailed):
-                    retry, after = error.retry, error.after
-                told = describe(error)
-                if after is not None and after > WAIT:
-                    retry, told = False, f"{told}; it asks to wait {after:,.0f} seconds"
-                self.tell(Failed(part.ask, part.role, told))
-                if part.chains or not retry or attempt == TRIES:
-                    return
-                await asyncio.sleep(pause(attempt) if after is None else after)
-                if not self.again(part, before):
-                    return
+            await self.tries(part)
         finally:
             self.meter.leave()
+        chains = tuple([(child, tuple(steps)) for child, steps in part.chains.items()])
+        self.tell(
+            Replied(part.ask, part.call, part.role, children, chains, part.failed, part.name)
+        )
+
+    async def tries(self, part: Part) -> None:
+        """Try until something has come, or trying again cannot help."""
+        for attempt in range(1, TRIES + 1):
+            before = part.usage
+            error = await self.attempt(part, attempt)
+            if error is None:
+                return
+            retry, after = True, None
+            if isinstance(error, CallFailed):
+                retry, after = error.retry, error.after
+            told = describe(error)
+            if after is not None and after > WAIT:
+                retry, told = False, f"{told}; it asks to wait {after:,.0f} seconds"
+            self.tell(Failed(part.ask, part.role, told))
+            if part.chains or not retry or attempt == TRIES:
+                return
+            await asyncio.sleep(pause(attempt) if after is None else after)
+            if not self.again(part, before):
+                return
 
     def again(self, part: Part, before: Usage) -> bool:
         """Is a further try paid for? One that cost something has used up its promise."""
@@ -122,8 +144,12 @@ class Caller:
         request, promise = part.request, part.promises[-1]
         assert request
         writing = part.writing = Writing(promise.tokens, request.until == "reply")
-        if part.role == "policy":
-            self.tell(Called(part.ask, attempt, part.children, request.seeds, promise.tokens))
+        self.tell(
+            Called(
+                part.ask, part.call, attempt, part.role, part.children, request.seeds,
+                promise.tokens, promise.prompt,
+            )
+        )  # fmt: skip
         broken, unseen = "failed", True
         try:
             async with aclosing(self.policy.stream(request)) as stream:
@@ -189,7 +215,7 @@ class Caller:
         usage = writing.usage(part.promises[-1].prompt, broken=broken, unseen=unseen)
         part.usage = part.usage + usage
         part.estimated = writing.bill is None or writing.bill.estimated
-        self.tell(Billed(part.ask, part.role, usage, part.estimated))
+        self.tell(Billed(part.ask, part.call, part.role, usage, part.estimated))
 
     async def lend(self, part: Part, request: Request) -> Reply:
         """A call for the verifier of `part`: promised, metered, tried again and told like any other.
@@ -197,9 +223,16 @@ class Caller:
         It is paid from what the part's own call left over, else from the budget. It never waits
         for room, since those who hold it may be waiting for this verifier. Raises CallFailed.
         """
+        name = digest(request)
+        if kept := self.recall.lent(name):
+            chains = [[*steps] for _, steps in kept.chains]
+            if kept.failed:
+                raise CallFailed("the verifier's own call failed before", retry=False)
+            return Reply(chains, Bill(Usage(), estimated=True))  # paid for before
         lent = self.lent(part, request)
         if lent is None:
             raise CallFailed("no budget is left for the verifier's own calls", retry=False)
+        lent.name = name
         try:
             await self.write(lent)
         finally:
@@ -218,7 +251,9 @@ class Caller:
             promise = meter.promise(request.n, bound, request.max_tokens, reserve)
             if promise and granted(request, promise) is request:
                 children = tuple(range(request.n))
-                return Part(part.ask, meter, children, request, [promise], reserve, "verifier")
+                return self.numbered(
+                    Part(part.ask, meter, children, request, [promise], reserve, role="verifier")
+                )
             if promise:  # too little to be of use
                 meter.settle(promise, Usage(), "verifier")
         return None

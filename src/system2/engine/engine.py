@@ -20,6 +20,7 @@ from system2.core import (
     Planted,
     Policy,
     Problem,
+    Resumed,
     Scored,
     Started,
     Strategy,
@@ -32,6 +33,7 @@ from system2.core import (
 from system2.engine.calls import Caller
 from system2.engine.line import BREATH, Line
 from system2.engine.planting import Child, plant, weigh
+from system2.engine.recall import Recall
 from system2.engine.reply import replied
 from system2.engine.scoring import Judge
 from system2.engine.work import Work
@@ -43,8 +45,9 @@ class Engine:
     """One search, from the first question to the last event.
 
     With a `seed`, replies are handed to the plan one at a time in the order of the asks, and the
-    same seed gives the same tree; without, as they arrive. Watchers are told every event; one that
-    raises is dropped and ends the run.
+    same seed gives the same tree; without, as they arrive. With a `recall` the run goes on: what
+    was paid for is found there, and is not asked for again; `ordered` is then what it was. Watchers
+    are told every event; one that raises is dropped and ends the run.
     """
 
     def __init__(
@@ -60,13 +63,18 @@ class Engine:
         verify_seconds: float = 30.0,
         run: str = "",
         settings: dict[str, str] | None = None,
+        recall: Recall | None = None,
+        ordered: bool | None = None,
     ) -> None:
         self.problem, self.strategy, self.policy, self.meter = problem, strategy, policy, meter
-        self.reply, self.ordered = reply, seed is not None
+        self.reply, self.ordered = reply, seed is not None if ordered is None else ordered
         self.seed = random.SystemRandom().getrandbits(63) if seed is None else seed
         self.name, self.settings = run, settings or {}
         self.watchers: list[Watcher] = []
-        self.caller = Caller(problem, policy, meter, self.seed, self.tell, self.watchers)
+        self.recall = recall
+        self.caller = Caller(problem, policy, meter, self.seed, self.tell, self.watchers, recall)
+        for role, usage in self.caller.recall.spent.items():
+            meter.book(usage, role)
         judge = Judge(problem, verifier, verify_seconds, self.caller)
         self.tree = Tree()
         self.line = Line(
@@ -82,7 +90,10 @@ class Engine:
     async def run(self) -> Finished:
         """Search until the plan, the stop rule, the budget or somebody ends it; always an answer."""
         began = time.monotonic()
-        self.tell(Started(self.name, self.problem, self.seed, self.ordered, self.settings))
+        if self.recall is None:
+            self.tell(Started(self.name, self.problem, self.seed, self.ordered, self.settings))
+        else:
+            self.tell(Resumed(self.settings, {**self.recall.lost}))
         plan = self.strategy.plan(self.tree)
         cancelled = False
         try:

@@ -30,6 +30,7 @@ class Line:
     ) -> None:
         self.caller, self.judge, self.meter = caller, judge, meter
         self.need, self.ordered = need, ordered
+        self.recall = caller.recall
         self.asked = 0  # asks so far
         self.steps: deque[Work] = deque()  # asks with continuations not yet begun
         self.answers: deque[Work] = deque()  # of these, the ones that go in waves
@@ -43,6 +44,8 @@ class Line:
         self.quota: int | None = None  # how many more of them this wave may begin
         self.closed = False  # nothing more is to be begun
         self.breath = 0
+        # Where order does not matter, what was handed over before is so again, in the same order.
+        self.script = deque[tuple[int, ...]]() if ordered else self.recall.script
 
     @property
     def waits(self) -> bool:
@@ -54,6 +57,7 @@ class Line:
         for ask in asks:
             self.asked += 1
             work = Work(self.asked, ask)
+            self.recall.ask(work)
             if isinstance(ask, Expand):
                 self.caller.tell(asked(work.number, ask))
             else:
@@ -84,6 +88,8 @@ class Line:
             elif self.land(self.begun.values()) or await self.freed():
                 if await self.begin():
                     return "enough"
+            elif self.script:
+                self.script.clear()  # this run asks otherwise than the one that it goes on from
             else:
                 return "budget" if self.waits else "stuck"
         return ""
@@ -153,9 +159,14 @@ class Line:
         ask, budget = work.ask, self.meter.budget
         if isinstance(ask, Weigh):
             return Part(work.number, self.meter, (0,))
+        if kept := self.recall.part(work, Part(work.number, self.meter)):
+            part, told = kept
+            self.caller.tell(told)
+            return part
         rows = work.waiting if "n" in self.caller.policy.can else 1
         if work.answers and self.quota is not None:
             rows = min(rows, self.quota)
+        rows = self.recall.gap(work, rows)
         children = range(work.begun, work.begun + rows)
         return self.caller.promised(work.number, ask, children, budget.per_call, budget.reserve)
 
@@ -183,8 +194,9 @@ class Line:
                 scores = await self.judge.scores(part, [node.chain() for node in ask.nodes])
                 part.scores = dict(enumerate(scores))
             else:
-                await self.caller.write(part)
-                if ask.verify:
+                if part.call:
+                    await self.caller.write(part)
+                if ask.verify and not part.judged:
                     await self.judge.verify(part, ask.node.chain())
         except asyncio.CancelledError:
             pass  # the run is over: what came is planted
@@ -199,11 +211,15 @@ class Line:
         """Numbers of the asks that may be handed over now."""
         if self.ordered:
             return [self.turn] if self.turn in self.ready else []
+        if self.script:
+            return [*self.script[0]] if all(n in self.ready for n in self.script[0]) else []
         return [*islice(self.ready, BREATH)]
 
     def take(self, numbers: list[int]) -> list[Work]:
         """These asks leave the line."""
         self.turn = numbers[-1] + 1
+        if self.script and self.script[0] == tuple(numbers):
+            self.script.popleft()
         for number in numbers:
             self.ready.pop(number, None)
         works = [self.begun.pop(number) for number in numbers]

@@ -16,6 +16,7 @@ from system2.core import (
     Expand,
     Handed,
     Merged,
+    Resumed,
     Scored,
     Step,
     Strategy,
@@ -38,7 +39,13 @@ def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
     asks: list[Ask] = []
     asks += next(plan, asks)
     for event in events:
-        if isinstance(event, Asked):
+        if isinstance(event, Resumed):  # the tree grew anew from here
+            tree = Tree()
+            plan = strategy.plan(tree)
+            steps, asked, asks = {}, [], []
+            brought.clear()
+            asks += next(plan, asks)
+        elif isinstance(event, Asked):
             asked.append(event)
         elif isinstance(event, Born | Merged):
             if isinstance(event, Born):

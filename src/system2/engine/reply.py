@@ -7,14 +7,19 @@ import asyncio
 from system2.core import Expand, Failed, Node, Step
 from system2.engine.calls import Caller
 from system2.engine.line import asked
-from system2.engine.work import Part
+from system2.engine.work import Part, Work
 
 
 async def replied(caller: Caller, number: int, node: Node) -> list[Step]:
     """Write the reply to `node`'s line of thought from the reserve; [] if that fails or is late."""
     ask = Expand(node, until="reply")
     caller.tell(asked(number, ask))
-    meter = caller.meter
+    meter, work = caller.meter, Work(number, ask)
+    caller.recall.ask(work)
+    if kept := caller.recall.part(work, Part(number, meter)):
+        part, told = kept
+        caller.tell(told)
+        return whole(part)
     part, trouble = None, ""
     try:
         async with asyncio.timeout(meter.seconds_left()):
@@ -31,7 +36,12 @@ async def replied(caller: Caller, number: int, node: Node) -> list[Step]:
             part.land()
     if trouble:
         caller.tell(Failed(number, "policy", trouble))
-    steps = part.chains.get(0, []) if part else []
+    return whole(part) if part else []
+
+
+def whole(part: Part) -> list[Step]:
+    """The reply that came; [] where it was cut off."""
+    steps = part.chains.get(0, [])
     return [] if steps and steps[-1].cut else steps
 
 

@@ -13,10 +13,14 @@ from system2.engine.writing import Writing
 class Part:
     """One call for some children of an ask, retries included.
 
+    call      of the run, from 1; 0: none is needed, since what it brings is known
+    rows      continuations that it set out with
+    name      a digest of what a verifier's call asks
     failed    until something came, or the backend said that nothing will
     writing   the try under way
     reserve   tokens of the budget that its further promises must leave
     purse     what the call left of its promise: its verifier may spend it
+    judged    its scores are known
     """
 
     ask: int
@@ -25,7 +29,10 @@ class Part:
     request: Request | None = None
     promises: list[Promise] = field(default_factory=list[Promise])
     reserve: int = 0
+    call: int = 0
     role: str = "policy"
+    name: str = ""
+    rows: int = 1
     usage: Usage = field(default_factory=Usage)
     chains: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
     scores: dict[int, float | None] = field(default_factory=dict[int, float | None])
@@ -33,17 +40,19 @@ class Part:
     estimated: bool = False
     writing: Writing | None = None
     purse: Meter | None = None
+    judged: bool = False
+    landed: bool = False
 
     def land(self) -> int:
         """Give the promises back, book what the call cost; returns its rows, 0 if landed before."""
-        rows = self.promises[0].rows if self.promises else 0
+        if self.landed:
+            return 0
+        self.landed = True
         for n, promise in enumerate(self.promises):
             self.meter.settle(promise, Usage() if n else self.usage, self.role)
         if self.purse:
             self.meter.book(self.purse.usage + Usage(unseen=self.purse.promised), "verifier")
-        self.promises.clear()
-        self.purse = None
-        return rows
+        return self.rows
 
 
 @dataclass(slots=True)
