@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from system2.core import Budget, Price, Problem
+    from system2.resume import resume
     from system2.search import beam, best_of, mcts
     from system2.solve import Result, stream, think
 
@@ -18,6 +19,7 @@ __all__ = [
     "beam",
     "best_of",
     "mcts",
+    "resume",
     "stream",
     "think",
 ]
@@ -25,7 +27,7 @@ __all__ = [
 _HOMES = {
     "Budget": "core", "Price": "core", "Problem": "core",
     "beam": "search", "best_of": "search", "mcts": "search",
-    "Result": "solve", "stream": "solve", "think": "solve",
+    "resume": "resume", "Result": "solve", "stream": "solve", "think": "solve",
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from system2.core import (
     Verifier,
 )
 from system2.effort import DEFAULT, effort, strategy_of
-from system2.engine import Engine
+from system2.engine import Engine, Recall
 from system2.policies.failures import public
 from system2.store import Trace, new_run
 from system2.verifiers import Expressions
@@ -39,7 +39,9 @@ LONGEST = 100_000  # characters of a question
 MOST = 100_000  # lines of thought
 LIMIT = 10**12  # of tokens, dollars, seconds: beyond any use, and numbers stay exact
 TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price")  # fmt: skip
-"""Options that a trace names; objects have no name, and a key is a secret."""
+"""Options that a trace names; a key is a secret."""
+OBJECTS = ("strategy", "policy", "verifier")
+"""Options of which it can only say that they were given."""
 
 
 class Options(TypedDict, total=False):
@@ -99,8 +101,23 @@ class Result:
 
 def prepare(question: str, **options: Unpack[Options]) -> Engine:
     """An engine for this question, not yet running. Raises ValueError in a sentence on bad input."""
-    row = effort(options.get("effort", DEFAULT))
     check(question)
+    engine = compose(Problem.of(question, system=options.get("system")), options, new_run())
+    if options.get("trace", True):
+        engine.watchers.append(trace(engine.name))
+    return engine
+
+
+def compose(
+    problem: Problem,
+    options: Options,
+    run: str,
+    recall: Recall | None = None,
+    *,
+    ordered: bool | None = None,
+) -> Engine:
+    """The engine that these options ask for. Raises ValueError, WeightsError."""
+    row = effort(options.get("effort", DEFAULT))
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
         raise ValueError(f"samples must be from 1 to {MOST:,}, {samples} was given")
@@ -118,27 +135,29 @@ def prepare(question: str, **options: Unpack[Options]) -> Engine:
         budget_of(options, row.tokens, remote), options.get("price", FREE if local else None)
     )
     policy = options.get("policy") or policy_of(options)
-    problem = Problem.of(
-        question,
-        system=options.get("system"),
-        effort=row.token if local else options.get("effort", DEFAULT),
-    )
-    told: dict[str, object] = {"effort": DEFAULT} | dict(options)
-    if remote:
-        told["model"] = public(options.get("model", ""))
-    engine = Engine(
-        problem,
+    dial = row.token if local else options.get("effort", DEFAULT)
+    return Engine(
+        replace(problem, effort=dial),
         options.get("strategy") or strategy_of(row, samples),
         policy,
         meter,
         verifier=options.get("verifier", Expressions(refutes=local)),
         seed=options.get("seed"),
-        run=new_run(),
-        settings={name: str(told[name]) for name in TOLD if name in told},
+        run=run,
+        settings=told(options),
+        recall=recall,
+        ordered=ordered,
     )
-    if options.get("trace", True):
-        engine.watchers.append(trace(engine.name))
-    return engine
+
+
+def told(options: Options) -> dict[str, str]:
+    """The options as a trace names them, so that the run can go on."""
+    given: dict[str, object] = {"effort": DEFAULT} | dict(options)
+    if is_url(options.get("model", "")):
+        given["model"] = public(options.get("model", ""))
+    if objects := [name for name in OBJECTS if name in options]:
+        given["objects"] = ", ".join(objects)
+    return {name: str(given[name]) for name in (*TOLD, "objects") if name in given}
 
 
 def embedded(options: Options) -> bool:
@@ -205,6 +224,14 @@ def amount(given: Decimal | float | str, name: str) -> Decimal:
     return value
 
 
+def priced(text: str, name: str) -> Price:
+    """IN/OUT or IN/OUT/CACHED, in dollars per million tokens. Raises ValueError."""
+    parts = text.split("/")
+    if len(parts) not in (2, 3):
+        raise ValueError(f"{name} {text}: expected IN/OUT, for example 0.15/0.60")
+    return Price(*(amount(part, name) for part in parts))
+
+
 def is_url(model: str) -> bool:
     """Does this name a server?"""
     return model.lower().startswith(("http://", "https://"))
@@ -252,7 +279,11 @@ def trace(run: str) -> Trace:
 
 def think(question: str, **options: Unpack[Options]) -> Result:
     """Think about a question and answer it. Synchronous everywhere, inside a running loop too."""
-    engine = prepare(question, **options)
+    return finish(prepare(question, **options))
+
+
+def finish(engine: Engine) -> Result:
+    """Run an engine to its end."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

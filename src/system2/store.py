@@ -92,6 +92,9 @@ class Trace:
             with suppress(OSError):  # it would write once more what it could not
                 self._file.close()
 
+    def close(self) -> None:
+        """Write no more, and let others."""
+        self._file.close()
 
     def _line(self, event: Event) -> str:
         """The event as it is kept: a node's step stands in the reply that brought it, and only there."""
@@ -138,7 +141,7 @@ def read(path: Path) -> Iterator[Event]:
                 match event:
                     case Replied(role="policy"):
                         replies[event.call] = event
-                        steps |= {(event.ask, n): deque(chain) for n, chain in event.chains}
+                        steps.update(((event.ask, n), deque(chain)) for n, chain in event.chains)
                     case Recalled():
                         chain = dict(replies[event.call].chains).get(event.was, ())
                         steps[event.ask, event.child] = deque(chain)

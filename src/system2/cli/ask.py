@@ -1,4 +1,4 @@
-"""`system2 ask`: one question, one answer. Progress goes to standard error, the answer to standard output.
+"""`system2 ask` and `system2 resume`: one question, one answer. Progress goes to standard error, the answer to standard output.
 
 What the words of the command line mean is said in options.py.
 """
@@ -17,16 +17,43 @@ from typing import Any, cast
 from system2.cli.options import question, settings
 from system2.cli.terminal import quoted, shown
 from system2.cli.thoughts import pretty
-from system2.core import Billed, Event, Failed, Finished
+from system2.core import Billed, Event, Failed, Finished, Usage
 from system2.engine import Engine
+from system2.resume import reopen
 from system2.solve import Result, prepare, result
 
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question; exit status 0 with an answer, 1 without or with a fault, 130 when interrupted."""
+    return answer(prepare(question(options), **settings(options)), options)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with a run; what comes of it is told as `ask` tells it."""
+    engine = reopen(options.run, **settings(options))
+    sys.stderr.write(f"system2: {kept(engine)}\n")
+    return answer(engine, options)
+
+
+def kept(engine: Engine) -> str:
+    """What a run that goes on has already, and what it lost."""
+    recall = engine.caller.recall
+    spent = sum(recall.spent.values(), Usage())
+    lost = sum(recall.lost.values(), Usage())
+    told = f"going on with {engine.name}: {len(recall.kept):,} continuations kept, "
+    told += f"{spent.completion:,} tokens paid for"
+    if lost.calls:
+        told += (
+            f"; {lost.calls:,} calls were under way when it stopped and are made again (what they may "
+            f"have cost, at most {lost.unseen:,} tokens, counts as spent)"
+        )
+    return told
+
+
+def answer(engine: Engine, options: argparse.Namespace) -> int:
+    """Run the engine and tell what it found; the exit status."""
     out = cast(io.TextIOWrapper, sys.stdout)
     out.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
-    engine = prepare(question(options), **settings(options))
     screen = Screen(engine)
     engine.watchers.append(screen)
     done = result(engine, asyncio.run(run(engine)))

@@ -69,6 +69,9 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"system2 {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_ask(commands.add_parser("ask", help="think about a question and answer it"))
+    add_resume(
+        commands.add_parser("resume", help="go on with a run that was stopped, or with more")
+    )
     add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
     add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
@@ -99,17 +102,35 @@ def add_ask(to: argparse.ArgumentParser) -> None:
     to.add_argument("question", nargs="?", help="the question; - reads standard input")
     to.add_argument("--file", metavar="FILE", help="read the question from a file")
     to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
+    add_thinking(to)
+    to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
+    to.add_argument("--seed", type=int, metavar="N", help="same seed, same thoughts")
+    to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
+    add_model(to)
+    to.set_defaults(run_command=run_ask)
+
+
+def add_resume(to: argparse.ArgumentParser) -> None:
+    """system2 resume"""
+    to.description = (
+        "Goes on with the run's own settings, but for those given here. Budgets are those of the "
+        "whole run, what it has spent included; --seconds begin anew."
+    )
+    to.add_argument("run", help="a run's name, the beginning of one, or `last`")
+    to.add_argument("--effort", metavar="EFFORT", help="another effort than before")
+    add_thinking(to)
+    add_model(to)
+    to.set_defaults(run_command=run_resume)
+
+
+def add_thinking(to: argparse.ArgumentParser) -> None:
+    """How much to think, and what to show of it."""
     to.add_argument("--samples", type=int, metavar="N", help="lines of thought at most")
     to.add_argument("--tokens", type=int, metavar="N", help="most completion tokens")
     to.add_argument("--dollars", metavar="N", help="most dollars")
     to.add_argument("--seconds", type=float, metavar="N", help="most seconds")
-    to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
-    to.add_argument("--seed", type=int, metavar="N", help="same seed, same thoughts")
     to.add_argument("--show-thoughts", action="store_true", help="show the chain of thought")
     to.add_argument("--json", action="store_true", help="print one JSON object")
-    to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
-    add_model(to)
-    to.set_defaults(run_command=run_ask)
 
 
 def add_runs(to: argparse.ArgumentParser) -> None:
@@ -173,6 +194,14 @@ def run_ask(options: argparse.Namespace) -> int:
 
     calm()
     return ask(options)
+
+
+def run_resume(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.ask import resume
+
+    calm()
+    return resume(options)
 
 
 def run_runs(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from system2.core import Price
-from system2.solve import LONGEST, Options, amount, check
+from system2.solve import LONGEST, Options, amount, check, priced
 
 
 def question(options: argparse.Namespace) -> str:
@@ -55,13 +55,13 @@ def settings(options: argparse.Namespace) -> Options:
             "effort", "samples", "tokens", "dollars", "seconds", "at_once",
             "model", "model_name", "system", "seed",
         )
-        if (value := getattr(options, name)) is not None
+        if (value := getattr(options, name, None)) is not None
     }  # fmt: skip
     if (price := price_of(options)) is not None:
         given["price"] = price
     if key := key_of(options):
         given["key"] = key
-    return Options(**given, trace=not options.no_trace)
+    return Options(**given, trace=not getattr(options, "no_trace", False))
 
 
 def key_of(options: argparse.Namespace) -> str:
@@ -88,10 +88,7 @@ def key_of(options: argparse.Namespace) -> str:
 def price_of(options: argparse.Namespace) -> Price | None:
     """--price IN/OUT, else the model's entry in prices.toml, else unknown."""
     if options.price:
-        parts = options.price.split("/")
-        if len(parts) != 2:
-            raise ValueError(f"--price {options.price}: expected IN/OUT, for example 0.15/0.60")
-        return Price(*(amount(part, "--price") for part in parts))
+        return priced(options.price, "--price")
     if options.model_name:
         from platformdirs import user_config_path
 

@@ -81,6 +81,11 @@ class Price:
             + self.completion * usage.completion
         ) / MILLION
 
+    def __str__(self) -> str:
+        """IN/OUT or IN/OUT/CACHED, as --price takes it."""
+        parts = (self.prompt, self.completion) + (() if self.cached is None else (self.cached,))
+        return "/".join(f"{part:f}" for part in parts)
+
     def most(self, prompt: int, completion: int) -> Decimal:
         """The most a call with these tokens can cost."""
         dearest = max(self.prompt, self.cached or self.prompt)

@@ -101,9 +101,7 @@ class Caller:
         finally:
             self.meter.leave()
         chains = tuple([(child, tuple(steps)) for child, steps in part.chains.items()])
-        self.tell(
-            Replied(part.ask, part.call, part.role, children, chains, part.failed, part.name)
-        )
+        self.tell(Replied(part.ask, part.call, part.role, children, chains, part.failed, part.name))
 
     async def tries(self, part: Part) -> None:
         """Try until something has come, or trying again cannot help."""

@@ -49,7 +49,9 @@ class Segment:
     """A run from its start, or from where it was resumed: numbers of asks and nodes are its own."""
 
     names: dict[int, bytes] = field(default_factory=lambda: {0: ROOT})  # of nodes
-    asks: dict[int, tuple[Place, int, int]] = field(default_factory=dict[int, tuple[Place, int, int]])
+    asks: dict[int, tuple[Place, int, int]] = field(
+        default_factory=dict[int, tuple[Place, int, int]]
+    )
     asked: Counter[Place] = field(default_factory=Counter[Place])
     handed: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
 

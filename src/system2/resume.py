@@ -1,0 +1,79 @@
+"""Going on with a run that was stopped, or with more: its trace becomes an engine. Pays for nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack, cast
+
+from system2.core import Event, Resumed, Started
+from system2.engine import Engine, Recall
+from system2.records import find
+from system2.solve import Options, Result, compose, finish, priced
+from system2.store import Trace, read
+
+READ: dict[str, Callable[[str], Any]] = {
+    "effort": str, "samples": int, "tokens": int, "dollars": str, "seconds": float, "at_once": int,
+    "per_call": int, "model": str, "model_name": str, "price": lambda text: priced(text, "price"),
+}  # fmt: skip
+"""How the settings of a trace are read back."""
+
+
+def resume(run: str, **options: Unpack[Options]) -> Result:
+    """Go on with a run, as `think` does: the same settings, but for the options given.
+
+    Budgets are those of the whole run; only `seconds` begin anew. Raises ValueError, OSError.
+    """
+    return finish(reopen(run, **options))
+
+
+def reopen(run: str, **options: Unpack[Options]) -> Engine:
+    """The engine of a run that was stopped: its name, the beginning of one, or `last`.
+
+    What the run has paid for is found again; what was under way when it was killed counts as spent,
+    as far as it may have cost something, and is asked for once more. Raises ValueError in a sentence
+    where there is no such run, another process is at it, or objects are missing that it was given;
+    OSError where its trace cannot be written.
+    """
+    path = find(run)
+    try:
+        trace = Trace(path.stem, path.parent, again=True)
+    except BlockingIOError as error:
+        raise ValueError(
+            f"the run {path.stem} is still going on in another process; wait for its end, or stop it"
+        ) from error
+    try:
+        engine = regrown(path.stem, list(read(path)), options)
+    except BaseException:
+        trace.close()
+        raise
+    engine.watchers.append(trace)
+    return engine
+
+
+def regrown(run: str, events: list[Event], options: Options) -> Engine:
+    """An engine that knows these events. Raises ValueError."""
+    started = events[0] if events else None
+    if not isinstance(started, Started):
+        raise ValueError(f"the trace of {run} holds no run: its first event was never finished")
+    settings = started.settings
+    for event in events:
+        if isinstance(event, Resumed):
+            settings = event.settings
+    missing = [
+        name for name in settings.get("objects", "").split(", ") if name and name not in options
+    ]
+    if missing:
+        raise ValueError(
+            f"the run {run} was given objects of its own ({', '.join(missing)}); go on with it from "
+            f"Python: system2.resume({run!r}, {', '.join(f'{name}=…' for name in missing)})"
+        )
+    for name in ("seed", "system"):
+        if name in options:
+            raise ValueError(
+                f"{name}: a run goes on with the one that it has; ask anew for another"
+            )
+    then: dict[str, Any] = {name: READ[name](settings[name]) for name in READ if name in settings}
+    if "strategy" in options:
+        then.pop("samples", None)
+    given = cast(Options, {**then, **options, "seed": started.seed})
+    return compose(started.problem, given, run, Recall(events), ordered=started.ordered)
