@@ -14,6 +14,7 @@ from system2.core import (
     Billed,
     Called,
     CallFailed,
+    Chain,
     Expand,
     Failed,
     Meter,
@@ -223,7 +224,7 @@ class Caller:
         """
         name = digest(request)
         if kept := self.recall.lent(name):
-            chains = [[*steps] for _, steps in kept.chains]
+            chains: list[Chain] = [steps for _, steps in kept.chains]
             if kept.failed:
                 raise CallFailed("the verifier's own call failed before", retry=False)
             return Reply(chains, Bill(Usage(), estimated=True))  # paid for before
