@@ -30,14 +30,30 @@ from system2.core import (
 )
 from system2.engine import Engine, Recall, regrow
 from system2.policies.fake import Digits
-from system2.search import agreed, beam, best_of, direct, majority, mcts
+from system2.search import (
+    aggregate,
+    agreed,
+    beam,
+    best_of,
+    direct,
+    dvts,
+    halving,
+    majority,
+    mcts,
+    particles,
+)
 from system2.store import Trace, read
 
 STRATEGIES = {
     "direct": direct,
     "majority": lambda: best_of(9, choose=majority, need=agreed(3)),
     "beam": lambda: beam(2, 3),
-    "mcts": lambda: mcts(4, 3, simulations=24),
+    "mcts": lambda: mcts(4, 3, simulations=24, until="step"),
+    "play_outs": lambda: mcts(3, 3, simulations=12),
+    "halving": lambda: halving(16, 4, 2),
+    "dvts": lambda: dvts(3, 2),
+    "particles": lambda: particles(5),
+    "aggregate": lambda: aggregate(3, 2, 3),
 }
 WILD = {"fail": 0.2, "breaks": 0.2, "cut": 0.1}
 

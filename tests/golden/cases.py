@@ -25,7 +25,27 @@ from system2.core import (
 from system2.core.policy import Write
 from system2.engine import Engine
 from system2.policies.fake import Digits
-from system2.search import agreed, beam, best_of, direct, majority, mcts, single, weighted
+from system2.search import (
+    adaptive,
+    aggregate,
+    agreed,
+    beam,
+    best_of,
+    cascade,
+    depth_first,
+    direct,
+    dvts,
+    enough,
+    force,
+    halving,
+    majority,
+    mcts,
+    particles,
+    rebase,
+    select,
+    single,
+    weighted,
+)
 from system2.store import encode
 
 HERE = Path(__file__).parent
@@ -72,10 +92,24 @@ CASES = {
         lambda: best_of(8, choose=weighted(scored)), lambda: Digits(length=2, base=2, repeat=0.3)
     ),
     "beam": Case(lambda: beam(2, 3), lambda: Digits(base=3)),
-    "mcts": Case(lambda: mcts(8, 3), lambda: Digits(length=3, base=3, repeat=0.3)),
+    "mcts": Case(lambda: mcts(8, 3, until="step"), lambda: Digits(length=3, base=3, repeat=0.3)),
     "wild_best_of": Case(lambda: best_of(6), wild),
     "wild_beam": Case(lambda: beam(2, 3), wild),
-    "wild_mcts": Case(lambda: mcts(6, 3), wild),
+    "wild_mcts": Case(lambda: mcts(6, 3, until="step"), wild),
+    "play_outs": Case(lambda: mcts(3, 3, simulations=20), lambda: Digits(base=3, repeat=0.3)),
+    "halving": Case(lambda: halving(24, 4, 2), lambda: Digits(base=3, repeat=0.3)),
+    "adaptive": Case(lambda: adaptive(16, 3), lambda: Digits(base=3, repeat=0.3)),
+    "dvts": Case(lambda: dvts(3, 2), lambda: Digits(base=3)),
+    "rebase": Case(lambda: rebase(6), lambda: Digits(base=3)),
+    "particles": Case(lambda: particles(6), lambda: Digits(base=3)),
+    "wild_particles": Case(lambda: particles(6), wild),
+    "depth_first": Case(lambda: depth_first(2, 0.1, need=enough(6)), lambda: Digits(base=3)),
+    "force": Case(lambda: force(3)),
+    "aggregate": Case(lambda: aggregate(4, 2, 2)),
+    "select": Case(lambda: select(4)),
+    "cascade": Case(
+        lambda: cascade(best_of(2), beam(2, 2), need=agreed(2)), lambda: Digits(length=2, base=2)
+    ),
     "short_of_tokens": Case(lambda: best_of(6), budget=Budget(tokens=10, per_call=4)),
 }
 

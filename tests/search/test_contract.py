@@ -52,6 +52,48 @@ STRATEGIES: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], int]]] = 
         lambda given: given["parallel"],
     ),
     "single": ({}, lambda given: 1),
+    "adaptive": (
+        {"simulations": small(60), "parallel": small(8), "seed": small(9), **RULES},
+        lambda given: given["parallel"],
+    ),
+    "aggregate": (
+        {"n": small(6), "k": small(4), "rounds": small(3), "seed": small(9), **RULES},
+        lambda given: given["n"],
+    ),
+    "depth_first": (
+        {"fan": small(4), "floor": st.floats(0, 1), "depth": small(9), **RULES},
+        lambda given: 1,
+    ),
+    "dvts": (
+        {"trees": small(4), "fan": small(4), "depth": small(9), **RULES},
+        lambda given: given["trees"],
+    ),
+    "force": ({"waits": small(4), **RULES}, lambda given: 1),
+    "halving": (
+        {
+            "simulations": small(60),
+            "wide": small(8),
+            "fan": small(4),
+            "parallel": small(8),
+            "c": st.floats(0, 4),
+            **RULES,
+        },
+        lambda given: max(given["parallel"], given["wide"]),
+    ),
+    "particles": (
+        {"n": small(6), "depth": small(9), "seed": small(9), **RULES},
+        lambda given: given["n"],
+    ),
+    "rebase": (
+        {"n": small(6), "depth": small(9), "temperature": st.floats(0.01, 2), **RULES},
+        lambda given: given["n"],
+    ),
+    "revise": ({"n": small(4), **RULES}, lambda given: 1),
+    "select": ({"n": small(6), "need": NEED}, lambda given: given["n"]),
+    "token_beam": (
+        {"width": small(4), "fan": small(4), "depth": small(9), **RULES},
+        lambda given: given["width"],
+    ),
 }
 WORLDS = st.fixed_dictionaries(
     {
@@ -92,7 +134,7 @@ def test_every_strategy_is_here() -> None:
         for name in search.__all__
         if inspect.signature(getattr(search, name)).return_annotation in ("Strategy", Strategy)
     ]
-    assert made == sorted(STRATEGIES)
+    assert made == sorted([*STRATEGIES, "cascade"])
     assert search.__all__ == sorted(search.__all__)
 
 
@@ -124,9 +166,26 @@ def test_any_replies_in_any_order(name: str, data: Any, world: dict[str, Any], s
     assert shape(again.tree) == shape(tree) and again.why == game.why
 
 
+SMALL: dict[str, dict[str, int]] = {
+    "adaptive": {"simulations": 5},
+    "aggregate": {"n": 3},
+    "beam": {"width": 2, "fan": 2},
+    "best_of": {"n": 5},
+    "depth_first": {"fan": 2},
+    "dvts": {"trees": 3, "fan": 2},
+    "force": {"waits": 2},
+    "halving": {"simulations": 5},
+    "particles": {"n": 3},
+    "rebase": {"n": 3},
+    "revise": {"n": 3},
+    "select": {"n": 3},
+    "token_beam": {"width": 2, "fan": 2},
+}
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_ends_on_its_own_where_all_goes_wrong(name: str) -> None:
-    given = {"beam": {"width": 2, "fan": 2}, "best_of": {"n": 5}}.get(name, {})
+    given = SMALL.get(name, {})
     strategy: Strategy = getattr(search, name)(**given)
     failing = play(strategy, writer(Random(1), failing=1.0), Random(1))
     assert failing.why == "complete" and failing.calls <= 5

@@ -109,7 +109,7 @@ def test_mcts_books_balance(
     rng = Random(seed)
     write = writer(rng, length=3, failing=failing, cutting=cutting, unscored=unscored)
     flying: list[int] = []
-    strategy = search.mcts(fan, parallel, simulations=150)
+    strategy = search.mcts(fan, parallel, simulations=150, until="step")
     game = play(strategy, write, rng, watch=lambda tree: flying.append(tree.root.pending))
     assert game.why == "complete" and game.most <= parallel and max(flying) <= parallel
     for node in game.tree.nodes:
@@ -130,7 +130,7 @@ def test_mcts_credits_a_node_met_again() -> None:
     def write(ask: Expand) -> list[Child]:
         return [([Step("aab"[ask.node.tried], 1, answer="x", final=True)], 0.25)]
 
-    strategy = search.mcts(3, 1)
+    strategy = search.mcts(3, 1, until="step")
     tree = Tree()
     plan = strategy.plan(tree)
     (ask,) = next(plan)
@@ -153,9 +153,9 @@ def test_mcts_leaves_the_mean_as_it_was_where_a_score_is_missing() -> None:
     def write(ask: Expand) -> list[Child]:
         return [([Step(str(ask.node.tried), 1, final=True)], next(scores))]
 
-    root = play(search.mcts(3, 1), write, Random(0)).tree.root
+    root = play(search.mcts(3, 1, until="step"), write, Random(0)).tree.root
     assert (root.visits, root.total) == (3, 0.75 * 1.5)
-    silent = play(search.mcts(2, 1), writer(Random(0), unscored=1.0), Random(0)).tree
+    silent = play(search.mcts(2, 1, until="step"), writer(Random(0), unscored=1.0), Random(0)).tree
     assert all(n.total == 0.5 * n.visits for n in silent.nodes)
 
 
@@ -174,7 +174,7 @@ def test_mcts_steps_aside_for_a_node_that_always_fails() -> None:
         text = str(ask.node.tried)
         return [([Step(text, 1, answer=text, final=ask.node.depth == 2)], float(text == "0"))]
 
-    game = play(search.mcts(2, 1), write, Random(0))
+    game = play(search.mcts(2, 1, until="step"), write, Random(0))
     assert game.why == "complete" and game.tree.finals and game.tree.root.pending == 0
 
 
@@ -187,7 +187,7 @@ def test_mcts_returns_to_what_is_good() -> None:
         score = sum(text == "0" for text in line) / len(line)
         return [([Step(line[-1], 1, answer="".join(line), final=final)], score)]
 
-    strategy = search.mcts(3, 4, simulations=120)
+    strategy = search.mcts(3, 4, simulations=120, until="step")
     game = play(strategy, write, Random(0))
     chosen = strategy.choose(game.tree)
     assert chosen is not None and chosen.answer == "00000"
@@ -199,7 +199,7 @@ def test_mcts_returns_to_what_is_good() -> None:
 
 def test_mcts_keeps_its_places_taken() -> None:
     flying: list[int] = []
-    strategy = search.mcts(3, 8, simulations=400)
+    strategy = search.mcts(3, 8, simulations=400, until="step")
     write = fixed(12, base=10**6)
     play(strategy, write, Random(0), watch=lambda t: flying.append(t.root.pending), ordered=True)
     assert max(flying) == 8

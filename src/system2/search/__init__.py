@@ -1,24 +1,44 @@
 """Strategies: where to look, what to answer, when to stop. Knows no model, clock or money."""
 
+from system2.search.adaptive import adaptive
 from system2.search.asking import all_of
-from system2.search.beam import beam
+from system2.search.beam import beam, token_beam
 from system2.search.best_of import best_of, direct, single
+from system2.search.cascade import cascade
 from system2.search.choose import best, confidence, majority, weighted
+from system2.search.depth_first import depth_first
+from system2.search.dvts import dvts
+from system2.search.halving import halving
 from system2.search.mcts import mcts
+from system2.search.particles import particles
+from system2.search.rebase import rebase
+from system2.search.revise import aggregate, force, revise, select
 from system2.search.stop import agreed, enough, solved
 
 __all__ = [
+    "adaptive",
+    "aggregate",
     "agreed",
     "all_of",
     "beam",
     "best",
     "best_of",
+    "cascade",
     "confidence",
+    "depth_first",
     "direct",
+    "dvts",
     "enough",
+    "force",
+    "halving",
     "majority",
     "mcts",
+    "particles",
+    "rebase",
+    "revise",
+    "select",
     "single",
     "solved",
+    "token_beam",
     "weighted",
 ]

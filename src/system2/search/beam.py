@@ -1,14 +1,16 @@
-"""Beam search over steps. Knows nothing about what a step says."""
+"""Beam search, level by level: over steps, or over tokens. Knows nothing about what a step says."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
 
-from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
+from system2.core import Expand, Node, Plan, Strategy, Tree, Until, local, never
 from system2.core.tree import Key
 from system2.search.asking import all_of
 from system2.search.choose import best
+
+Worth = Callable[[Node], float]
 
 
 def beam(
@@ -29,18 +31,51 @@ def beam(
     cuts everything ends the search; so do `depth` levels. Raises ValueError for a width, fan or
     depth below 1.
     """
+    return _levels("beam", width, fan, depth, "step", worth, choose, need, key)
+
+
+def token_beam(
+    width: int,
+    fan: int,
+    depth: int = 512,
+    *,
+    choose: Callable[[Tree], Node | None] = best,
+    need: Callable[[Tree], int | None] = never,
+    key: Key = local,
+) -> Strategy:
+    """The beam of machine translation: the `width` likeliest texts, a token at a time.
+
+    Texts are ranked by the mean log-probability of their tokens. Kept as a control: the likeliest
+    text is not the best one (Stahlberg and Byrne 2019, arXiv 1908.10090; Holtzman et al. 2020,
+    arXiv 1904.09751). Needs a backend that continues and gives log-probabilities. Raises ValueError
+    for a width, fan or depth below 1.
+    """
+    return _levels("token_beam", width, fan, depth, "token", likelihood, choose, need, key)
+
+
+def _levels(
+    name: str,
+    width: int,
+    fan: int,
+    depth: int,
+    until: Until,
+    rank: Worth,
+    choose: Callable[[Tree], Node | None],
+    need: Callable[[Tree], int | None],
+    key: Key,
+) -> Strategy:
     if min(width, fan, depth) < 1:
         raise ValueError(
-            f"beam: width, fan and depth must be at least 1, {width}, {fan} and {depth} were given"
+            f"{name}: width, fan and depth must be at least 1, {width}, {fan} and {depth} were given"
         )
 
     def plan(tree: Tree) -> Plan:
         level = [tree.root]
         broken = False
         for _ in range(depth):
-            asks = [Expand(node, n=fan - node.tried, verify=True) for node in level]
+            asks = [Expand(n, fan - n.tried, until, verify=until == "step") for n in level]
             born = yield from all_of(asks)
-            level = top(width, (node for node in born if open_to(node, fan)))
+            level = top(width, (node for node in born if open_to(node, fan)), rank)
             if broken and all(cut(node) for node in level):
                 return
             broken = all(cut(node) for node in level)
@@ -58,14 +93,20 @@ def cut(node: Node) -> bool:
     return node.step is not None and node.step.cut
 
 
-def top(width: int, nodes: Iterable[Node]) -> list[Node]:
-    """The `width` best different nodes, whole steps first; ties to the one named first."""
-    return heapq.nlargest(width, dict.fromkeys(nodes), key=lambda n: (not cut(n), worth(n)))
-
-
 def worth(node: Node) -> float:
     """The node's score, or that of its nearest ancestor that has one; 0 where none has."""
     at: Node | None = node
     while at is not None and at.score is None:
         at = at.parent
     return 0.0 if at is None or at.score is None else at.score
+
+
+def likelihood(node: Node) -> float:
+    """Mean log-probability of all tokens of the line; 0 where the backend gives none."""
+    logprobs = [logprob for step in node.chain() for logprob in step.logprobs]
+    return sum(logprobs) / len(logprobs) if logprobs else 0.0
+
+
+def top(width: int, nodes: Iterable[Node], rank: Worth = worth) -> list[Node]:
+    """The `width` best different nodes, whole steps first; ties to the one named first."""
+    return heapq.nlargest(width, dict.fromkeys(nodes), key=lambda n: (not cut(n), rank(n)))

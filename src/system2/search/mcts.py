@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from math import sqrt
 
-from system2.core import Ask, Done, Expand, Node, Plan, Strategy, Tree, local, never
+from system2.core import Ask, Done, Expand, Node, Plan, Strategy, Tree, Until, local, never
 from system2.core.tree import Key
 from system2.search.choose import best
 
@@ -19,14 +19,17 @@ def mcts(
     c: float = 1.4,
     *,
     simulations: int | None = None,
+    until: Until = "answer",
     choose: Callable[[Tree], Node | None] = best,
     need: Callable[[Tree], int | None] = never,
     key: Key = local,
 ) -> Strategy:
-    """Walk down by an upper confidence bound, grow one step, credit its score to all above it.
+    """Walk down by an upper confidence bound, write on from there, credit the score to all above it.
 
-    PUCT with even priors (Rosin 2011; Silver et al. 2017, arXiv 1712.01815), the verifier in
-    place of play-outs, as in Feng et al. 2023 (arXiv 2309.17179). Every node is asked at most
+    PUCT with even priors (Rosin 2011; Silver et al. 2017, arXiv 1712.01815). With `until="answer"` a
+    simulation is a play-out: the line is written to its end, so that every one brings an answer; with
+    "step" it grows one step, and the verifier stands in for the play-out (Feng et al. 2023, arXiv
+    2309.17179), which needs one that can judge unfinished lines. Every node is asked at most
     `fan` times, duplicates and failures included; a duplicate is a further visit of the known
     node. At most `parallel` asks are in flight, and count as visits that lost (Chaslot et al.
     2008). A step without a score is credited with its parent's mean, and so leaves it as it was.
@@ -48,7 +51,7 @@ def mcts(
                 leaf = descend(tree.root, fan, c, failed)
                 if leaf is None:
                     break
-                asks.append(Expand(leaf, verify=True))
+                asks.append(Expand(leaf, until=until, verify=True))
                 running += 1
                 begun += 1
             if not running:
