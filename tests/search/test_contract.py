@@ -24,7 +24,7 @@ CHOOSE = st.sampled_from(
     ]
 )
 NEED = st.sampled_from(
-    [lambda tree: None, search.agreed(2), search.solved(), search.enough(3)]  # pyright: ignore
+    [lambda tree: None, search.agreed(2), search.consensus(0.8), search.solved(), search.enough(3)]  # pyright: ignore
 )
 RULES: dict[str, Any] = {"choose": CHOOSE, "need": NEED}
 
@@ -233,6 +233,21 @@ def test_all_of_waits_and_answers_in_the_order_asked() -> None:
         lambda: search.mcts(simulations=0),
         lambda: search.mcts(c=-1),
         lambda: search.agreed(0),
+        lambda: search.consensus(0.5),
+        lambda: search.consensus(1.0),
+        lambda: search.adaptive(0),
+        lambda: search.aggregate(0),
+        lambda: search.cascade(),
+        lambda: search.cascade(search.best_of(2), search.force(1)),
+        lambda: search.depth_first(0),
+        lambda: search.dvts(1, 0),
+        lambda: search.force(-1),
+        lambda: search.halving(8, 0),
+        lambda: search.particles(0),
+        lambda: search.rebase(1, temperature=0.0),
+        lambda: search.revise(0),
+        lambda: search.select(0),
+        lambda: search.token_beam(1, 1, 0),
         lambda: search.enough(0),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, defaultdict
-from math import exp, log
+from math import comb, exp, log
 from random import Random
 from weakref import ref
 
@@ -15,6 +15,7 @@ from tabletop import play, writer
 
 from system2 import search
 from system2.core import Node, Step, Tree, local
+from system2.search.stop import ahead, settling
 
 ARRIVALS = st.lists(
     st.tuples(
@@ -181,3 +182,15 @@ def test_agreement_buys_no_more_than_it_needs() -> None:
     strategy = search.best_of(40, choose=search.majority, need=search.agreed(3))
     game = play(strategy, writer(Random(0), base=1), Random(0))
     assert game.why == "enough" and game.calls == 3
+
+
+@pytest.mark.parametrize("second", range(6))
+def test_consensus_settles_as_soon_as_the_posterior_does(second: int) -> None:
+    """Beside the sum over a fair coin's tosses, and that fewer votes would not do."""
+    for first in range(second, 12):
+        n = first + second + 1
+        tail = sum(comb(n, j) for j in range(second + 1)) / 2**n
+        assert abs(ahead(first, second) - (1 - tail)) < 1e-12
+        more = settling(first, second, 0.95)
+        assert ahead(first + more, second) >= 0.95
+        assert more == 0 or ahead(first + more - 1, second) < 0.95

@@ -13,7 +13,7 @@ from system2.search.mcts import mcts
 from system2.search.particles import particles
 from system2.search.rebase import rebase
 from system2.search.revise import aggregate, force, revise, select
-from system2.search.stop import agreed, enough, solved
+from system2.search.stop import agreed, consensus, enough, solved
 
 __all__ = [
     "adaptive",
@@ -25,6 +25,7 @@ __all__ = [
     "best_of",
     "cascade",
     "confidence",
+    "consensus",
     "depth_first",
     "direct",
     "dvts",

@@ -6,6 +6,7 @@ Each rule says the fewest further finals that could end the search; 0: it has en
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from system2.core import Tree
 from system2.search.tally import Answer, champion, tally, written
@@ -28,6 +29,49 @@ def agreed(k: int, *, answer: Answer = written) -> Callable[[Tree], int | None]:
         return max(0, k - int(first - second))
 
     return need
+
+
+def consensus(
+    confidence: float = 0.95, *, answer: Answer = written
+) -> Callable[[Tree], int | None]:
+    """Stop once the leading answer is the more frequent of the two leaders, as likely as `confidence`.
+
+    Adaptive consistency with a Beta posterior and an even prior (Aggarwal et al. 2023, arXiv
+    2305.11860, sec. 3). What is needed at least is what would settle it if every further line agreed, so
+    that a wave of that size costs what asking one by one would. Raises ValueError for a confidence
+    that is not between a half and 1.
+    """
+    if not 0.5 < confidence < 1:
+        raise ValueError(
+            f"consensus: confidence must be above 0.5 and below 1, not at least {confidence}"
+        )
+
+    def need(tree: Tree) -> int | None:
+        votes = tally(tree, answer)
+        first = int(votes.first.votes) if votes.first else 0
+        second = int(votes.second.votes) if votes.second else 0
+        return settling(first, second, confidence)
+
+    return need
+
+
+@cache
+def settling(first: int, second: int, confidence: float) -> int:
+    """Fewest further votes for the first that make it the more frequent, as likely as `confidence`."""
+    more = 0
+    while ahead(first + more, second) < confidence:
+        more += 1
+    return more
+
+
+def ahead(first: int, second: int) -> float:
+    """The probability that p > 1/2 where p has the posterior Beta(first + 1, second + 1): exact."""
+    n = first + second + 1
+    below, term = 0, 1
+    for j in range(second + 1):  # fewer than second + 1 of n fair coins: the smaller tail
+        below += term
+        term = term * (n - j) // (j + 1)
+    return 1 - below / 2**n
 
 
 def solved(threshold: float = 1.0) -> Callable[[Tree], int | None]:
