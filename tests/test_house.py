@@ -33,13 +33,14 @@ MAY = {
     "tasks": {"core", "programs", "verifiers"},
     "effort": {"core", "search"},
     "solve": BELOW | {"effort"},
-    "resume": BELOW | {"records", "solve"},
+    "resuming": BELOW | {"records", "solve"},
     "server": {"core", "solve", "store"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
-    "cli": BELOW | {"records", "tasks", "effort", "solve", "resume", "server", "training", "evals"},
+    "cli": BELOW
+    | {"records", "tasks", "effort", "solve", "resuming", "server", "training", "evals"},
     "__main__": {"cli"},
-    "__init__": {"core", "search", "solve", "resume"},
+    "__init__": {"core", "search", "solve", "resuming"},
 }
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}

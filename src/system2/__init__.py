@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from system2.core import Budget, Price, Problem
-    from system2.resume import resume
+    from system2.resuming import resume
     from system2.search import beam, best_of, mcts
     from system2.solve import Result, stream, think
 
@@ -27,7 +27,7 @@ __all__ = [
 _HOMES = {
     "Budget": "core", "Price": "core", "Problem": "core",
     "beam": "search", "best_of": "search", "mcts": "search",
-    "resume": "resume", "Result": "solve", "stream": "solve", "think": "solve",
+    "resume": "resuming", "Result": "solve", "stream": "solve", "think": "solve",
 }  # fmt: skip
 
 

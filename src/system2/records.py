@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from system2.core import (
@@ -121,6 +121,7 @@ def take(found: Record, event: Event) -> None:
     tree = found.tree
     if isinstance(event, Resumed):  # the tree grows anew
         found.tree, found.finished = Tree(), None
+        found.started = replace(found.started, settings=event.settings)
         found.usage = sum(event.lost.values(), found.usage)
     elif isinstance(event, Born):
         node = tree.add(tree.nodes[event.parent], event.step, event.score)

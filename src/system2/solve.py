@@ -155,6 +155,8 @@ def told(options: Options) -> dict[str, str]:
     given: dict[str, object] = {"effort": DEFAULT} | dict(options)
     if is_url(options.get("model", "")):
         given["model"] = public(options.get("model", ""))
+    elif "model" in options:
+        given["model"] = Path(options["model"]).absolute()
     if objects := [name for name in OBJECTS if name in options]:
         given["objects"] = ", ".join(objects)
     return {name: str(given[name]) for name in (*TOLD, "objects") if name in given}
@@ -321,9 +323,19 @@ async def stream(question: str, **options: Unpack[Options]) -> AsyncGenerator[Ev
 def result(engine: Engine, end: Finished) -> Result:
     """What a finished engine brought."""
     tree = engine.tree
-    lost = [w.fault for w in engine.watchers if isinstance(w, Trace) and w.fault]
-    faults = [f"a watcher failed ({fault})" for fault in engine.faults]
-    faults += [f"the trace could not be written ({fault})" for fault in lost]
+    lost = [w.fault for w in engine.heard if isinstance(w, Trace) and w.fault]
+    faults = [
+        f"the trace could not be begun, so nothing was asked ({fault})"
+        if fault in lost
+        else f"a watcher failed ({fault})"
+        for fault in engine.faults
+    ]
+    faults += [
+        f"the trace could not be written ({fault}); to go on with this run would pay again for what "
+        "it lacks"
+        for fault in lost
+        if fault not in engine.faults
+    ]
     chosen = tree.nodes[end.node] if end.node is not None else tree.root
     return Result(
         answer=None if chosen.score == 0.0 else end.answer,  # refuted: known to be wrong

@@ -91,6 +91,8 @@ class Trace:
             self.fault = error
             with suppress(OSError):  # it would write once more what it could not
                 self._file.close()
+            if isinstance(event, Started | Resumed):
+                raise  # nothing has been spent yet
 
     def close(self) -> None:
         """Write no more, and let others."""
@@ -130,7 +132,7 @@ def read(path: Path) -> Iterator[Event]:
 
     Raises ValueError, naming the line, where a line cannot be understood.
     """
-    replies: dict[int, Replied] = {}
+    replies: dict[int, dict[int, tuple[Step, ...]]] = {}  # of calls, by child
     steps: dict[tuple[int, int], deque[Step]] = {}  # of continuations, not yet in the tree
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -140,11 +142,12 @@ def read(path: Path) -> Iterator[Event]:
                 event = decode(line.decode(), lambda body: steps[body["ask"], body["child"]][0])
                 match event:
                     case Replied(role="policy"):
-                        replies[event.call] = event
+                        replies[event.call] = dict(event.chains)
                         steps.update(((event.ask, n), deque(chain)) for n, chain in event.chains)
                     case Recalled():
-                        chain = dict(replies[event.call].chains).get(event.was, ())
-                        steps[event.ask, event.child] = deque(chain)
+                        steps[event.ask, event.child] = deque(
+                            replies[event.call].get(event.was, ())
+                        )
                     case Resumed():
                         steps.clear()
                     case Born() | Merged():

@@ -19,7 +19,7 @@ from system2.cli.terminal import quoted, shown
 from system2.cli.thoughts import pretty
 from system2.core import Billed, Event, Failed, Finished, Usage
 from system2.engine import Engine
-from system2.resume import reopen
+from system2.resuming import reopen
 from system2.solve import Result, prepare, result
 
 
@@ -31,7 +31,7 @@ def ask(options: argparse.Namespace) -> int:
 def resume(options: argparse.Namespace) -> int:
     """Go on with a run; what comes of it is told as `ask` tells it."""
     engine = reopen(options.run, **settings(options))
-    sys.stderr.write(f"system2: {kept(engine)}\n")
+    sys.stderr.write(f"system2: {shown(kept(engine))}\n")
     return answer(engine, options)
 
 
@@ -66,8 +66,9 @@ def answer(engine: Engine, options: argparse.Namespace) -> int:
         show(done, options.show_thoughts)
     out.flush()  # whatever becomes of standard error, the answer is out
     for fault in done.faults:
-        sys.stderr.write(f"system2: {shown(fault)}; the answer stands\n")
-    if done.answer is None:
+        stands = "; the answer stands" if done.answer is not None else ""
+        sys.stderr.write(f"system2: {shown(fault)}{stands}\n")
+    if done.answer is None and done.why != "watcher":
         sys.stderr.write(f"system2: {shown(excuse(done, screen.failure))}\n")
     if done.why == "interrupted":
         return 130

@@ -84,6 +84,7 @@ class Engine:
         self.over = False
         self.ending = ""  # why someone asked the run to stop
         self.faults: list[Exception] = []  # of watchers
+        self.heard: list[Watcher] = []  # those that have heard anything, dropped ones too
 
     # ---------------------------------------------------------------- the run
 
@@ -221,6 +222,8 @@ class Engine:
         if self.over:
             return
         self.over = isinstance(event, Finished)
+        if isinstance(event, Started | Resumed):
+            self.heard = [*self.watchers]
         for watcher in [*self.watchers]:
             try:
                 watcher(event)

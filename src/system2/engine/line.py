@@ -104,6 +104,7 @@ class Line:
                     return True
             part = self.part(work)
             if part is None:
+                self.pull()
                 break
             self.start(work, part)
             if work.waiting <= 0:
@@ -159,16 +160,39 @@ class Line:
         ask, budget = work.ask, self.meter.budget
         if isinstance(ask, Weigh):
             return Part(work.number, self.meter, (0,))
-        if kept := self.recall.part(work, Part(work.number, self.meter)):
-            part, told = kept
-            self.caller.tell(told)
-            return part
-        rows = work.waiting if "n" in self.caller.policy.can else 1
+        most = work.waiting
         if work.answers and self.quota is not None:
-            rows = min(rows, self.quota)
-        rows = self.recall.gap(work, rows)
+            most = min(most, self.quota)
+        if part := self.kept(work, most):
+            return part
+        rows = most if "n" in self.caller.policy.can else 1
+        rows = self.recall.gap(work, rows, Part(work.number, self.meter))
         children = range(work.begun, work.begun + rows)
         return self.caller.promised(work.number, ask, children, budget.per_call, budget.reserve)
+
+    def kept(self, work: Work, most: int) -> Part | None:
+        """Continuations of this ask that were paid for before, as a call that is over."""
+        found = self.recall.part(work, most, Part(work.number, self.meter))
+        if found is None:
+            return None
+        part, told = found
+        for event in told:
+            self.caller.tell(event)
+        if isinstance(work.ask, Expand) and work.ask.verify and not part.judged:
+            reserve, room = self.meter.budget.reserve, self.meter.room(0)
+            spare = part.spare if room is None else min(part.spare, room - reserve)
+            if spare > 0 and (promise := self.meter.promise(1, 0, spare, reserve)):
+                part.promises.append(promise)
+        return part
+
+    def pull(self) -> None:
+        """What was paid for comes in, though there is no room for the asks before it."""
+        for queue in (self.steps, self.answers) if self.recall.kept else ():
+            for work in [*queue]:
+                while work.waiting > 0 and (part := self.kept(work, work.waiting)):
+                    self.start(work, part)
+                if work.waiting <= 0:
+                    queue.remove(work)
 
     def start(self, work: Work, part: Part) -> None:
         """A task of its own for this part."""

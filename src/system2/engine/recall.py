@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from hashlib import blake2b
 
 from system2.core import (
@@ -15,6 +15,7 @@ from system2.core import (
     Called,
     Event,
     Expand,
+    Finished,
     Handed,
     Merged,
     Node,
@@ -34,13 +35,13 @@ ROOT = b""
 
 @dataclass(slots=True)
 class Kept:
-    """One continuation that was paid for. `judged`: its score, which may be None, is known."""
+    """One continuation that was paid for. `grant`: the most tokens it might have had."""
 
     call: int
     child: int
     steps: tuple[Step, ...]
     failed: bool
-    judged: bool = False
+    grant: int
     score: float | None = None
 
 
@@ -54,6 +55,10 @@ class Segment:
     )
     asked: Counter[Place] = field(default_factory=Counter[Place])
     handed: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
+    kept: Counter[int] = field(default_factory=Counter[int])  # continuations, by ask
+    scores: defaultdict[int, dict[int, float | None]] = field(
+        default_factory=lambda: defaultdict[int, dict[int, float | None]](dict)
+    )
 
     def ask(self, number: int, place: Place, n: int) -> None:
         """An ask for n continuations of a place: they count on from those asked for there before."""
@@ -78,6 +83,9 @@ class Recall:
         self.kept: dict[tuple[Place, int], Kept] = {}
         self.script: deque[tuple[int, ...]] = deque()  # the order in which asks were handed over
         self._replies: dict[int, Replied] = {}
+        self._chains: dict[int, dict[int, tuple[Step, ...]]] = {}
+        self._grants: dict[int, int] = {}  # of a continuation, by call
+        self._judging: Counter[int] = Counter()  # tokens that verifiers spent on an ask
         self._lent: dict[str, deque[Replied]] = defaultdict(deque)
         self._open: dict[int, Called] = {}
         self._now = Segment()
@@ -100,6 +108,8 @@ class Recall:
                 self._now = Segment()
                 self._open.clear()  # counted as lost there
                 for role, usage in event.lost.items():
+                    if min(astuple(usage)) < 0:
+                        raise ValueError("less than nothing was lost")
                     self.spent[role] += usage
             case Asked() if event.until is not None:
                 also = [now.names[node] for node in event.also]
@@ -108,43 +118,54 @@ class Recall:
             case Called():
                 self.calls = max(self.calls, event.call)
                 self._open[event.call] = event
+                self._grants[event.call] = event.grant // max(1, len(event.children))
             case Billed():
+                if min(astuple(event.usage)) < 0:
+                    raise ValueError(f"call {event.call} was billed less than nothing")
                 self.spent[event.role] += event.usage
                 self._open.pop(event.call, None)
             case Replied():
                 self._replies[event.call] = event
+                self._chains[event.call] = dict(event.chains)
                 if event.request:
                     self._lent[event.request].append(event)
+                    chains = self._chains[event.call].values()
+                    self._judging[event.ask] += sum(s.tokens for steps in chains for s in steps)
                 else:
-                    chains = dict(event.chains)
                     for child in event.children:
-                        self._keep(event, child, event.ask, child, chains.get(child, ()))
+                        self._keep(event.call, child, event.ask, child)
             case Recalled():
-                reply = self._replies[event.call]
-                chains = dict(reply.chains)
-                self._keep(reply, event.was, event.ask, event.child, chains.get(event.was, ()))
+                self._keep(event.call, event.was, event.ask, event.child)
             case Born() | Merged():
                 if isinstance(event, Born):
                     now.names[event.id] = named(now.names[event.parent], event.step)
-                kept = self._found(event.ask, event.child)
-                if kept and event.score is not None:
-                    kept.score = event.score
+                now.scores[event.ask][event.child] = event.score
             case Handed():
                 now.handed.append(event.asks)
-                for number in event.asks:
-                    for child in range(now.asks[number][2] if number in now.asks else 0):
+                for number in event.asks:  # before that, some of a call's scores may be missing
+                    for child, score in now.scores.pop(number, {}).items():
                         if kept := self._found(number, child):
-                            kept.judged = True
+                            kept.score = score
+            case Finished():
+                self._forget()
             case _:
                 pass
 
-    def _keep(
-        self, reply: Replied, was: int, ask: int, child: int, steps: tuple[Step, ...]
-    ) -> None:
+    def _keep(self, call: int, was: int, ask: int, child: int) -> None:
         place, first, _ = self._now.asks[ask]
         where = place, first + child
         if where not in self.kept:
-            self.kept[where] = Kept(reply.call, was, steps, reply.failed)
+            steps = self._chains[call].get(was, ())
+            failed = self._replies[call].failed
+            self.kept[where] = Kept(call, was, steps, failed, self._grants.get(call, 0))
+        self._now.kept[ask] += 1
+
+    def _forget(self) -> None:
+        """Whoever goes on with a run that ended wants what failed to be tried again."""
+        for where in [where for where, kept in self.kept.items() if kept.failed]:
+            del self.kept[where]
+        for name, replies in self._lent.items():
+            self._lent[name] = deque(reply for reply in replies if not reply.failed)
 
     def _found(self, ask: int, child: int) -> Kept | None:
         if ask not in self._now.asks:
@@ -166,7 +187,7 @@ class Recall:
 
     def _complete(self, number: int) -> bool:
         asked = self._now.asks.get(number)  # None: nodes were weighed, and can be again
-        return asked is None or all(self._found(number, child) for child in range(asked[2]))
+        return asked is None or self._now.kept[number] >= asked[2]
 
     # ---------------------------------------------------------------- the run that goes on
 
@@ -178,24 +199,43 @@ class Recall:
             place = placed(self._name(ask.node), ask.until, also, ask.style)
             self._now.ask(work.number, place, ask.n)
 
-    def part(self, work: Work, part: Part) -> tuple[Part, Recalled] | None:
-        """The next continuation of this ask, if it was kept, as a call that is over."""
-        child = work.begun
-        kept = self._found(work.number, child)
-        if kept is None:
-            return None
-        part.children, part.failed, part.judged = (child,), kept.failed, kept.judged
-        if kept.steps:
-            part.chains[child] = [*kept.steps]
-            part.scores[child] = kept.score
-        return part, Recalled(work.number, child, kept.call, kept.child)
+    def part(self, work: Work, rows: int, part: Part) -> tuple[Part, list[Recalled]] | None:
+        """The next of this ask's continuations that one call brought, as a call that is over.
 
-    def gap(self, work: Work, rows: int) -> int:
+        At most `rows`. One that was cut off is left out where it would be granted more now. What its
+        grant left over stands in `part.spare`.
+        """
+        first = self._wanted(work, part, 0)
+        if first is None:
+            return None
+        told: list[Recalled] = []
+        kept: Kept | None = first
+        while kept and kept.call == first.call and (kept.score is None) == (first.score is None):
+            child = work.begun + len(told)
+            told.append(Recalled(work.number, child, kept.call, kept.child))
+            part.spare += kept.grant - sum(step.tokens for step in kept.steps)
+            if kept.steps:
+                part.chains[child] = [*kept.steps]
+                part.scores[child] = kept.score
+            kept = self._wanted(work, part, len(told)) if len(told) < rows else None
+        part.spare -= self._judging[self._replies[first.call].ask]
+        part.children = tuple([one.child for one in told])
+        part.rows, part.failed, part.judged = len(told), first.failed, first.score is not None
+        return part, told
+
+    def gap(self, work: Work, rows: int, part: Part) -> int:
         """How many of the next `rows` continuations come before one that was kept."""
         if not self.kept:
             return rows
-        first = work.begun
-        return next((i for i in range(rows) if self._found(work.number, first + i)), rows)
+        return next((i for i in range(rows) if self._wanted(work, part, i)), rows)
+
+    def _wanted(self, work: Work, part: Part, ahead: int) -> Kept | None:
+        """The continuation so many ahead, unless it would be written further now."""
+        kept = self._found(work.number, work.begun + ahead) if self.kept else None
+        if kept is None or not kept.steps or not kept.steps[-1].cut:
+            return kept
+        room, most = part.meter.room(0), part.meter.budget.per_call
+        return None if kept.grant < (most if room is None else min(most, room)) else kept
 
     def lent(self, request: str) -> Replied | None:
         """The reply to a verifier's call that asked the same."""

@@ -28,8 +28,12 @@ from system2.engine.planting import Child, plant, weigh
 def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
     """Play the recorded replies into a fresh plan of `strategy`; returns the tree that grows.
 
+    Where the run was resumed, the tree grew anew: what was before is left out.
+
     Raises ValueError if the plan asks otherwise than it did when the events were recorded.
     """
+    told = list(events)
+    last = max((n for n, event in enumerate(told) if isinstance(event, Resumed)), default=0)
     tree = Tree()
     plan = strategy.plan(tree)
     steps: dict[int, Step] = {}
@@ -38,14 +42,8 @@ def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
     asked: list[Asked] = []
     asks: list[Ask] = []
     asks += next(plan, asks)
-    for event in events:
-        if isinstance(event, Resumed):  # the tree grew anew from here
-            tree = Tree()
-            plan = strategy.plan(tree)
-            steps, asked, asks = {}, [], []
-            brought.clear()
-            asks += next(plan, asks)
-        elif isinstance(event, Asked):
+    for event in told[last:]:
+        if isinstance(event, Asked):
             asked.append(event)
         elif isinstance(event, Born | Merged):
             if isinstance(event, Born):

@@ -16,9 +16,9 @@ async def replied(caller: Caller, number: int, node: Node) -> list[Step]:
     caller.tell(asked(number, ask))
     meter, work = caller.meter, Work(number, ask)
     caller.recall.ask(work)
-    if kept := caller.recall.part(work, Part(number, meter)):
+    if kept := caller.recall.part(work, 1, Part(number, meter)):
         part, told = kept
-        caller.tell(told)
+        caller.tell(told[0])
         return whole(part)
     part, trouble = None, ""
     try:

@@ -20,6 +20,7 @@ class Part:
     writing   the try under way
     reserve   tokens of the budget that its further promises must leave
     purse     what the call left of its promise: its verifier may spend it
+    spare     tokens that a kept call's grant left over: its verifier may be promised as many
     judged    its scores are known
     """
 
@@ -40,6 +41,7 @@ class Part:
     estimated: bool = False
     writing: Writing | None = None
     purse: Meter | None = None
+    spare: int = 0
     judged: bool = False
     landed: bool = False
 

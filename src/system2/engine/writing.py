@@ -74,7 +74,7 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     ids = [id for d in pieces for id in d.ids]
     logprobs = [logprob for d in pieces for logprob in d.logprobs]
     return Step(
-        text="".join([d.text for d in pieces]),
+        text=mended("".join([d.text for d in pieces])),
         tokens=tokens,
         kind=pieces[0].kind,
         state=last.state,
@@ -85,3 +85,10 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
         ids=tuple(ids) if len(ids) == tokens else (),
         logprobs=tuple(logprobs) if len(logprobs) == tokens else (),
     )
+
+
+def mended(text: str) -> str:
+    """Two halves of a character that came apart become one, as they will when the text is stored."""
+    if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Unpack, cast
 
 from system2.core import Event, Resumed, Started
 from system2.engine import Engine, Recall
+from system2.policies.failures import public
 from system2.records import find
-from system2.solve import Options, Result, compose, finish, priced
+from system2.solve import Options, Result, compose, finish, is_url, priced
 from system2.store import Trace, read
 
 READ: dict[str, Callable[[str], Any]] = {
@@ -72,8 +74,45 @@ def regrown(run: str, events: list[Event], options: Options) -> Engine:
             raise ValueError(
                 f"{name}: a run goes on with the one that it has; ask anew for another"
             )
-    then: dict[str, Any] = {name: READ[name](settings[name]) for name in READ if name in settings}
+    if options.get("trace") is False:
+        raise ValueError(
+            "trace: a run that goes on keeps its trace; ask anew for a run without one"
+        )
+    try:
+        recall = Recall(events)
+        then: dict[str, Any] = {
+            name: read_back(settings[name]) for name, read_back in READ.items() if name in settings
+        }
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise ValueError(f"the trace of {run} is damaged, it cannot go on ({error!r})") from error
+    given = cast(Options, {**merged(then, options, run, recall), "seed": started.seed})
+    return compose(started.problem, given, run, recall, ordered=started.ordered)
+
+
+def merged(then: dict[str, Any], options: Options, run: str, recall: Recall) -> dict[str, Any]:
+    """The options of the run and those given now, which win. Raises ValueError where that is unsafe."""
+    before, server = then.get("price"), then.get("model")
+    if "model" not in options and options.get("key") and server and is_url(server):
+        raise ValueError(
+            f"the trace of {run} asked {server}; name the server again (--model {server}), so that "
+            "your key goes where you mean it to"
+        )
     if "strategy" in options:
         then.pop("samples", None)
-    given = cast(Options, {**then, **options, "seed": started.seed})
-    return compose(started.problem, given, run, Recall(events), ordered=started.ordered)
+    other = "model" in options and shown(options["model"]) != server
+    if other and not is_url(options.get("model", "")):
+        then.pop("model_name", None)
+    if other or options.get("model_name", then.get("model_name")) != then.get("model_name"):
+        then.pop("price", None)  # that of another model
+    now: dict[str, Any] = {**then, **options}
+    if before and any(recall.spent.values()) and now.get("price") != before:
+        raise ValueError(
+            f"the run {run} has spent at a price of {before}, and now {now.get('price', 'none')} is "
+            "given; its dollars would not add up: give the same price, or ask anew"
+        )
+    return now
+
+
+def shown(model: str) -> str:
+    """A model as a trace names it."""
+    return public(model) if is_url(model) else str(Path(model).absolute())
