@@ -40,7 +40,7 @@ def adaptive(
     """At every node, draw whether to write another next step here or to go on below one that is there.
 
     AB-MCTS-A with Beta posteriors and Thompson sampling (Inoue et al. 2025, arXiv 2503.04412,
-    sec. 3.3). Draws differ by themselves, so `parallel` asks need no virtual loss. `seed` decides
+    sec. 3.4). Draws differ by themselves, so `parallel` asks need no virtual loss. `seed` decides
     them. Raises ValueError for simulations or parallel below 1.
     """
     if min(simulations, parallel) < 1:
@@ -104,6 +104,7 @@ def credit(branch: Branch, done: Done) -> None:
     """Tell everything above of what was written; a failed ask counts as a line worth nothing."""
     for leaf in done.nodes or [branch.node]:
         score = 0.0 if leaf is branch.node else UNKNOWN if leaf.score is None else leaf.score
+        score = min(max(score, 0.0), 1.0)
         end = branch
         for node in path(branch.node, leaf):
             end = end.below.setdefault(node, Branch(node, end))

@@ -73,7 +73,12 @@ def _levels(
         level = [tree.root]
         broken = False
         for _ in range(depth):
-            asks = [Expand(n, fan - n.tried, until, verify=until == "step") for n in level]
+            # The root is asked anew: another strategy may have been there before.
+            counts = [fan if node.parent is None else fan - node.tried for node in level]
+            asks = [
+                Expand(node, count, until, verify=until == "step")
+                for node, count in zip(level, counts, strict=True)
+            ]
             born = yield from all_of(asks)
             level = top(width, (node for node in born if open_to(node, fan)), rank)
             if broken and all(cut(node) for node in level):

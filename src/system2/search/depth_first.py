@@ -24,8 +24,8 @@ def depth_first(
     """Follow the best of `fan` next steps to its end, then go back to the next best.
 
     Tree of thoughts, depth first (Yao et al. 2023, arXiv 2305.10601, alg. 2): steps scored below
-    `floor` are given up at once; a step without a score stands as high as the one before it. One call
-    is under way at a time. Goes on until `need` says stop – by default once a finished line is
+    `floor` are given up at once; a step without a score stands as high as the one before it. One node
+    is asked at a time. Goes on until `need` says stop – by default once a finished line is
     known to be right – or everything above the floor was tried. Raises ValueError for a fan or depth
     below 1.
     """
@@ -35,11 +35,13 @@ def depth_first(
         )
 
     def plan(tree: Tree) -> Plan:
-        stack = [tree.root]
+        stack, seen = [tree.root], set[Node]()
         while stack:
             node = stack.pop()
+            seen.add(node)
             born = yield from all_of([Expand(node, fan, verify=True)])
-            hopeful = [new for new in dict.fromkeys(born) if goes_on(new, floor, depth)]
+            new = [one for one in dict.fromkeys(born) if one not in seen and one not in stack]
+            hopeful = [one for one in new if goes_on(one, floor, depth)]
             downward = sorted(hopeful, key=worth, reverse=True)
             stack += downward[::-1]  # ties: the first is taken first
 
@@ -47,6 +49,6 @@ def depth_first(
 
 
 def goes_on(node: Node, floor: float, depth: int) -> bool:
-    """Is this step worth following, and not followed already?"""
-    over = node.final or node.closed or cut(node) or node.tried > 0
+    """Is this step worth following?"""
+    over = node.final or node.closed or cut(node)
     return not over and node.depth < depth and (node.score is None or worth(node) >= floor)

@@ -28,7 +28,7 @@ def halving(
     """`wide` first steps share the simulations evenly; after each round the better half goes on.
 
     The root of Gumbel AlphaZero (Danihelka et al. 2022, "Policy improvement by planning with Gumbel",
-    sec. 3; for language models arXiv 2603.21162): first steps drawn from the model are a draw
+    sec. 3.4; for language models Ugadiarov et al. 2026, arXiv 2603.21162): first steps drawn from the model are a draw
     without the Gumbel noise, which a model's samples bring along. Below them `mcts` with the same
     `fan` and `c`. Unlike plain PUCT it cannot spend a large budget on one early favourite. Raises
     ValueError for numbers below 1, or a negative c.
@@ -43,9 +43,10 @@ def halving(
         failed: Counter[Node] = Counter()
         born = yield from all_of([Expand(tree.root, min(wide, simulations), until, verify=True)])
         for leaf in born:
+            credit = worth(leaf)
             for above in upward(leaf):
                 above.visits += 1
-                above.total += worth(leaf)
+                above.total += credit
         arms = [node for node in tree.root.children if not node.final]
         rounds = max(1, ceil(log2(max(1, len(arms)))))
         left = simulations - len(born)

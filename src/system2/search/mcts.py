@@ -29,8 +29,8 @@ def mcts(
     PUCT with even priors (Rosin 2011; Silver et al. 2017, arXiv 1712.01815). With `until="answer"` a
     simulation is a play-out: the line is written to its end, so that every one brings an answer; with
     "step" it grows one step, and the verifier stands in for the play-out (Feng et al. 2023, arXiv
-    2309.17179), which needs one that can judge unfinished lines. Every node is asked at most
-    `fan` times, duplicates and failures included; a duplicate is a further visit of the known
+    2309.17179), which needs one that can judge unfinished lines. No node
+    with `fan` tries below it is asked, duplicates and failures included; a duplicate is a further visit of the known
     node. At most `parallel` asks are in flight, and count as visits that lost (Chaslot et al.
     2008). A step without a score is credited with its parent's mean, and so leaves it as it was.
     Ends after `simulations` asks, failed ones included, or when nothing is left to try. Raises

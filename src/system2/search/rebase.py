@@ -23,7 +23,7 @@ def rebase(
 ) -> Strategy:
     """`n` continuations a level, shared out by the softmax of the scores.
 
-    REBASE (Wu et al. 2024, arXiv 2408.00724, sec. 3.2). A line that finishes keeps its share for good:
+    REBASE (Wu et al. 2024, arXiv 2408.00724, sec. 3.1.2). A line that finishes keeps its share for good:
     the next level has one continuation less. Cut steps are continued only where no whole one is
     left, and that once. Raises ValueError for n or depth below 1, or a temperature not above 0.
     """
@@ -44,7 +44,8 @@ def rebase(
             if broken and all(map(cut, level)):
                 return
             broken = all(map(cut, level))
-            weights = [exp((worth(node) - 1) / temperature) for node in level]
+            most = max(map(worth, level), default=0.0)
+            weights = [exp((worth(node) - most) / temperature) for node in level]
             counts = shared(room, weights)
             shares = {node: k for node, k in zip(level, counts, strict=True) if k}
 

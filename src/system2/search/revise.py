@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -76,13 +77,13 @@ def aggregate(
     rounds: int = 3,
     seed: int = 0,
     *,
-    choose: Callable[[Tree], Node | None] = majority,
+    choose: Callable[[Tree], Node | None] | None = None,
     need: Callable[[Tree], int | None] = never,
 ) -> Strategy:
     """A population of `n` answers, made anew `rounds` times, each from `k` of the ones before.
 
-    Recursive self-aggregation (Venkatraman et al. 2025, arXiv 2509.26626, alg. 1); `choose` looks at
-    the last generation alone. `seed` decides who reads whom. Raises ValueError for n, k or rounds
+    Recursive self-aggregation (Venkatraman et al. 2025, arXiv 2509.26626, alg. 1). The last generation
+    votes, unless `choose` says otherwise. `seed` decides who reads whom. Raises ValueError for n, k or rounds
     below 1.
     """
     if min(n, k, rounds) < 1:
@@ -94,7 +95,7 @@ def aggregate(
         rng = Random(seed)
         ask = Expand(tree.root, until="answer", verify=True)
         crowd = yield from all_of([ask] * n)
-        for _ in range(rounds - 1):
+        for turn in range(1, rounds):
             if not crowd:
                 return
             asks = [
@@ -105,8 +106,10 @@ def aggregate(
                 for _ in range(n)
             ]  # fmt: skip
             crowd = yield from all_of(asks)
+            for node in crowd:
+                node.visits = turn
 
-    return Strategy(plan, choose, need, apart)
+    return Strategy(plan, choose or latest, need, apart)
 
 
 def select(
@@ -126,10 +129,17 @@ def select(
         crowd = yield from all_of([Expand(tree.root, until="answer", verify=True)] * n)
         if crowd:
             style = Style(MERGE)
-            yield from all_of([Expand(tree.root, until="answer", also=tuple(crowd), style=style)])
+            ask = Expand(tree.root, until="answer", also=tuple(crowd), style=style)
+            for node in (yield from all_of([ask])):
+                node.visits = 1
 
-    def choose(tree: Tree) -> Node | None:
-        last = tree.finals[-1] if len(tree.finals) > n else None
-        return last if last and last.answer is not None else majority(tree)
+    return Strategy(plan, latest, need, apart)
 
-    return Strategy(plan, choose, need, apart)
+
+def latest(tree: Tree) -> Node | None:
+    """The vote of the last generation (`visits` of its nodes) that came to an answer."""
+    answered = [node for node in tree.finals if node.answer is not None]
+    last = max((node.visits for node in answered), default=0)
+    own = [node for node in answered if node.visits == last]
+    votes = Counter(node.answer for node in own)
+    return max(own, key=lambda node: votes[node.answer], default=None) or majority(tree)

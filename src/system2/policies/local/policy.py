@@ -121,7 +121,9 @@ class LocalPolicy:
             told = (request.problem.effort or "high") == "none" or any(
                 "</think>" in step.text for step in request.chain
             )
-            texts = [Writer(self, told) for _ in rows]
+            begun = [id for step in request.chain if step.kind == "reply" for id in step.ids]
+            lone = request.until == "token"
+            texts = [Writer(self, told, [*begun], lone) for _ in rows]
             stream = self.model.decoder.stream(rows)
             try:
                 async for tokens in stream:
@@ -140,7 +142,8 @@ class Writer:
 
     policy: LocalPolicy
     told: bool  # past `</think>`: what follows is the answer
-    answer: list[int] = field(default_factory=list[int])
+    answer: list[int]  # of it, so far
+    lone: bool = False  # every token is a step of its own
     utf8: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
@@ -171,7 +174,8 @@ class Writer:
             said = tokenizer.decode(self.answer)
             answer = OUTSIDE if said == "<outside>" else said or None
             return Delta(last.row, text, len(ids), kind, logprobs, ids, "answer", answer)
-        end = "step" if last.id in policy.marks else "cut" if last.last else ""
+        over = last.id in policy.marks or self.lone
+        end = "step" if over else "cut" if last.last else ""
         return Delta(last.row, text, len(ids), kind, logprobs, ids, end)
 
 
