@@ -39,18 +39,20 @@ def token_beam(
     fan: int,
     depth: int = 512,
     *,
-    choose: Callable[[Tree], Node | None] = best,
+    choose: Callable[[Tree], Node | None] | None = None,
     need: Callable[[Tree], int | None] = never,
     key: Key = local,
 ) -> Strategy:
     """The beam of machine translation: the `width` likeliest texts, a token at a time.
 
-    Texts are ranked by the mean log-probability of their tokens. Kept as a control: the likeliest
+    Texts are ranked by the mean log-probability of their tokens, and the likeliest finished one
+    answers, unless `choose` says otherwise. Kept as a control: the likeliest
     text is not the best one (Stahlberg and Byrne 2019, arXiv 1908.10090; Holtzman et al. 2020,
     arXiv 1904.09751). Needs a backend that continues and gives log-probabilities. Raises ValueError
     for a width, fan or depth below 1.
     """
-    return _levels("token_beam", width, fan, depth, "token", likelihood, choose, need, key)
+    rule = choose or likeliest
+    return _levels("token_beam", width, fan, depth, "token", likelihood, rule, need, key)
 
 
 def _levels(
@@ -110,6 +112,12 @@ def likelihood(node: Node) -> float:
     """Mean log-probability of all tokens of the line; 0 where the backend gives none."""
     logprobs = [logprob for step in node.chain() for logprob in step.logprobs]
     return sum(logprobs) / len(logprobs) if logprobs else 0.0
+
+
+def likeliest(tree: Tree) -> Node | None:
+    """The finished line with an answer whose tokens are likeliest; the first of equals."""
+    answered = [node for node in tree.finals if node.answer is not None]
+    return max(answered, key=likelihood, default=None) or best(tree)
 
 
 def top(width: int, nodes: Iterable[Node], rank: Worth = worth) -> list[Node]:
