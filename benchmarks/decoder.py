@@ -119,8 +119,8 @@ def random_weights(folder: str) -> None:
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=2560, hidden_size=256, intermediate_size=704, num_hidden_layers=4,
-        num_attention_heads=4, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
+        vocab_size=2560, hidden_size=192, intermediate_size=576, num_hidden_layers=6,
+        num_attention_heads=3, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
         rms_norm_eps=1e-5, tie_word_embeddings=True, initializer_range=0.1,
     )  # fmt: skip
     LlamaForCausalLM(config).half().save_pretrained(folder)

@@ -376,8 +376,8 @@ def test_against_transformers(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
-        vocab_size=2560, hidden_size=256, intermediate_size=704, num_hidden_layers=4,
-        num_attention_heads=4, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
+        vocab_size=2560, hidden_size=192, intermediate_size=576, num_hidden_layers=6,
+        num_attention_heads=3, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
         rms_norm_eps=1e-5, tie_word_embeddings=True, initializer_range=0.1, eos_token_id=None,
     )  # fmt: skip
     transformers.LlamaForCausalLM(config).half().save_pretrained(tmp_path)

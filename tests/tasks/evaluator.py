@@ -75,9 +75,3 @@ def true_line(line: str) -> bool:
         return divmod(a, b) == (quotient, rest) and (not digit or int(digit, 16) == rest)
     left, _, right = line.partition("=")
     return value(left) is not None and value(left) == value(right)
-
-
-def one_operation(a: int, b: int) -> set[int]:
-    """All that two numbers make, worked out another way."""
-    high, low = max(a, b), min(a, b)
-    return {a + b, high - low, a * b} | ({high // low} if low and high % low == 0 else set())

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from system2.tasks.moves import Move, State, apart, ending, legal, needed, results, solvable, ways
+from system2.tasks.moves import Move, State, hits, legal, results, solution, solvable
 from system2.tasks.sorting import listed
 from system2.tasks.task import Language, Task, ranges
 from system2.tasks.wording import worded
 from system2.verifiers import reaches
 
 LONGEST = 500  # tokens of a trace: a mark like <step> is one, any other character is one
-MOST_WRONG = {"low": 1, "high": 6}  # first moves that lead nowhere
+MOST_WRONG = {"low": 2, "high": 24}
 CUT = 0.08  # share of the high traces (of four numbers) that find nothing before they are cut
+SECOND = (2, 6)  # second moves under a wrong first move
+MOST_MISSES = 5  # wrong second moves under the right first move
 
 _THREE = 0.25  # share of problems with three numbers
 _TOKEN = re.compile(r"<[a-z]+>|.")
@@ -41,20 +43,7 @@ def _draw(rng: Random, count: int, bounds: Sequence[int], targets: Sequence[int]
         numbers = tuple(rng.randint(*bounds) for _ in range(count))
         target = rng.randint(targets[0], targets[-1])
         if solvable(numbers, target):
-            return Facts(numbers, target, _path(numbers, target, rng))
-
-
-def _path(numbers: State, target: int, rng: Random) -> tuple[Move, ...]:
-    """A first move drawn at random, likelier the more ways lead on from it; then the first hit."""
-    path: list[Move] = []
-    state = numbers
-    if len(numbers) == 4:
-        moves = legal(numbers)
-        path = rng.choices(moves, [ways(move.rest, target) for move in moves])
-        state = path[0].rest
-    found = ending(state, target)
-    assert found
-    return (*path, *found)
+            return Facts(numbers, target, solution(numbers, target, rng))
 
 
 def draw(rng: Random) -> Facts:
@@ -86,11 +75,11 @@ def _ask(section: str, facts: Facts, language: Language, rng: Random) -> str:
 def think(facts: Facts, effort: str, rng: Random) -> str:
     """A search that ends in the solution; some high ones are cut before (see `finished`)."""
     if effort == "high" and len(facts.numbers) == 4 and rng.random() < CUT:
-        astray = _tokens("".join([_start(facts), *_detours(facts, rng)]))
+        astray = _tokens("".join([_start(facts), *_detours(facts, LONGEST, rng)]))
         if len(astray) > LONGEST:
             return "".join(astray[:LONGEST])
     while True:
-        # redrawn if too long: uniform among the counts of wrong first moves that fit
+        # redrawn if too long: uniform among the counts of wrong tries that fit
         trace = _search(facts, rng.randint(0, MOST_WRONG[effort]), rng)
         if len(_tokens(trace)) <= LONGEST:
             return trace
@@ -112,51 +101,62 @@ def check(facts: Facts, text: str) -> bool:
 
 
 def _search(facts: Facts, wrong: int, rng: Random) -> str:
-    """The trace with this many wrong first moves, or as many as there are."""
+    """The trace with this many wrong tries, or as many as there are."""
     pieces = [_start(facts)]
-    state = facts.numbers
-    if len(facts.numbers) == 4:
-        pieces += _detours(facts, rng)[:wrong]
+    if len(facts.numbers) == 3:
+        misses = _misses(facts.numbers, facts.target, rng)
+        tries = misses[: wrong if wrong <= len(misses) else rng.randint(0, len(misses))]
+    else:
+        misses = _misses(facts.path[0].rest, facts.target, rng)
+        # one wrong try is too few for a first move of its own
+        most = min(wrong, MOST_MISSES, len(misses))
+        counts = [n for n in range(most + 1) if wrong - n != 1] or [most]
+        tries = misses[: rng.choice(counts)]
+        pieces += _detours(facts, wrong - len(tries), rng)
         pieces.append("<step>" + _line(facts.path[0]))
-        state = facts.path[0].rest
-    pieces += ["<step>" + look for look in _looks(state, facts.target)]
-    pieces.append("<step>" + _made(facts.path[-2]))
+    pieces += ["<step>" + _pair(move, facts.target) for move in [*tries, facts.path[-2]]]
     pieces += ["<step>" + expression for expression in _substituted(facts.path)]
     return "".join(pieces)
 
 
-def _detours(facts: Facts, rng: Random) -> list[str]:
-    """First moves from which no way leads to the target, each looked through, and back to the start.
+def _detours(facts: Facts, wrong: int, rng: Random) -> list[str]:
+    """Other first moves, a few wrong second moves under each, and back to the start."""
+    fewest, most = SECOND
+    pieces: list[str] = []
+    size = 0
+    for move in _distinct(legal(facts.numbers), rng):
+        if wrong < fewest or size > LONGEST:
+            break
+        if sorted(move.rest) == sorted(facts.path[0].rest):
+            continue
+        misses = _misses(move.rest, facts.target, rng)
+        if len(misses) < fewest:
+            continue
+        count = min(wrong, len(misses), rng.randint(fewest, most))
+        if wrong - count == 1:  # too few for another first move
+            count += -1 if count > fewest else 1
+        tries = misses[:count]
+        wrong -= len(tries)
+        group = ["<step>" + _line(move)]
+        group += ["<step>" + _pair(miss, facts.target) for miss in tries]
+        group.append("<back>" + _joined(facts.numbers))
+        size += len(_tokens("".join(group)))
+        pieces += group
+    return pieces
 
-    In random order, no two of them leaving the same numbers.
-    """
-    moves = legal(facts.numbers)
+
+def _distinct(moves: list[Move], rng: Random) -> list[Move]:
+    """The moves in random order, one for each set of numbers they leave."""
     rng.shuffle(moves)
     kept: dict[State, Move] = {}
     for move in moves:
-        if not ways(move.rest, facts.target):
-            kept.setdefault(tuple(sorted(move.rest)), move)
-    back = "<back>" + _joined(facts.numbers)
-    return [
-        "".join(f"<step>{text}" for text in (_line(move), *_looks(move.rest, facts.target))) + back
-        for move in kept.values()
-    ]
+        kept.setdefault(tuple(sorted(move.rest)), move)
+    return list(kept.values())
 
 
-def _looks(state: State, target: int) -> list[str]:
-    """Three numbers looked through, up to the first hit: each number in turn, with the target, what
-    must stand beside it; then the other two and all they make; is it among these?"""
-    looks: list[str] = []
-    for number, pair in apart(state):
-        wanted, made = needed(number, target), [result for _, result in results(*pair)]
-        hit = next((result for result in made if result in wanted), None)
-        verdict = "no" if hit is None else f"yes {hit}"
-        looks.append(
-            f"{number},{target}>{_joined(wanted)}|{_joined(pair)}:{_joined(made)} {verdict}"
-        )
-        if hit is not None:
-            break
-    return looks
+def _misses(state: State, target: int, rng: Random) -> list[Move]:
+    """Moves from three numbers to two that do not make the target, in random order."""
+    return [move for move in _distinct(legal(state), rng) if not hits(move.rest, target)]
 
 
 def _start(facts: Facts) -> str:
@@ -170,6 +170,14 @@ def _made(move: Move) -> str:
 def _line(move: Move) -> str:
     """A move that leaves three numbers."""
     return f"{_made(move)}:{_joined(move.rest)}"
+
+
+def _pair(move: Move, target: int) -> str:
+    """A move that leaves two numbers, all their results, and whether the target is among them."""
+    made = [result for _, result in results(*move.rest)]
+    verdict = "yes" if target in made else "no"
+    # the result comes first in the rest, so that only the other number is added
+    return f"{_made(move)},{move.rest[1]}:{_joined(made)}|{target} {verdict}"
 
 
 def _substituted(path: Sequence[Move]) -> list[str]:

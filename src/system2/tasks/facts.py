@@ -12,7 +12,7 @@ from random import Random
 
 from system2.tasks.division import picked
 from system2.tasks.letters import words
-from system2.tasks.moves import needed, results
+from system2.tasks.moves import results
 from system2.tasks.written import compared, is_fact, work
 
 Pair = tuple[str, str]
@@ -70,30 +70,14 @@ def _ends(rng: Random) -> Pair:
     return f"{a},{b}:", _joined(_made(a, b))
 
 
-def _wanted(rng: Random) -> Pair:
-    """What must stand beside a number to make the target."""
-    number, target = _one(rng), rng.randint(10, 60)
-    return f"{number},{target}>", _joined(needed(number, target))
-
-
 def _hit(rng: Random) -> Pair:
-    """Do two numbers make what is wanted? Both cases are alike, and as frequent."""
+    """Is the target among all that two numbers make? The targets of both cases are alike."""
+    shown = _made(*_two(rng))
     hit = rng.random() < 0.5
     while True:
-        a, b = _two(rng)
-        made, number = _made(a, b), _one(rng)
-        targets = _made(rng.choice(made), number) if hit else [rng.randint(10, 60)]
-        target = rng.choice(targets)
-        wanted = needed(number, target)
-        found = next((result for result in made if result in wanted), None)
-        if 10 <= target <= 60 and (found is not None) == hit:
-            asked = f"{_joined(wanted)}|{a},{b}:{_joined(made)}"
-            return asked, " no" if found is None else f" yes {found}"
-
-
-def _one(rng: Random) -> int:
-    """A number as a Countdown search leaves it."""
-    return rng.randint(1, 13) if rng.random() < 0.7 else rng.randint(0, 99)
+        target = rng.choice(shown if hit else _made(*_two(rng)))
+        if (target in shown) == hit:
+            return f"{_joined(shown)}|{target}", " yes" if hit else " no"
 
 
 def _made(a: int, b: int) -> list[int]:
@@ -201,8 +185,7 @@ KINDS: Mapping[str, Kind] = {
     "minus": Kind(_minus, 13),
     "times": Kind(_times, 16),
     "ends": Kind(_ends, 14, 2),
-    "wanted": Kind(_wanted, 9, 2),
-    "hit": Kind(_hit, 5, 2),
+    "hit": Kind(_hit, 6),
     "signs": Kind(_signs, 8, 2),
     "column": Kind(_column, 7),
     "division": Kind(_division, 5),

@@ -83,41 +83,23 @@ def solvable(numbers: Sequence[int], target: int) -> bool:
     return ways(tuple(numbers), target) > 0
 
 
-def needed(number: int, target: int) -> list[int]:
-    """What must stand beside the number for one operation to make the target, in the order - + / *."""
-    found = [abs(target - number), target + number]
-    high, low = max(number, target), min(number, target)
-    if low and high % low == 0:
-        found.append(high // low)
-    if number:
-        found.append(target * number)
-    return [n for n in dict.fromkeys(found) if n <= HIGHEST]
+def hits(state: State, target: int) -> bool:
+    """Do two numbers make the target in one operation?"""
+    return any(result == target for _, result in results(*state))
 
 
-def ending(state: State, target: int) -> tuple[Move, Move] | None:
-    """The last two moves from three numbers: the first hit, each number in turn being left over."""
-    for number, pair in apart(state):
-        wanted = needed(number, target)
-        for _, result in results(*pair):
-            if result in wanted:
-                rest = (result, number)
-                two = sorted(pair)
-                second = next(
-                    move
-                    for move in legal(state)
-                    if move.rest == rest and sorted((move.left, move.right)) == two
-                )
-                return second, next(move for move in legal(rest) if move.result == target)
-    return None
-
-
-def apart(state: State) -> list[tuple[int, State]]:
-    """Each number of a state, once, and the others."""
-    return [
-        (number, state[:n] + state[n + 1 :])
-        for n, number in enumerate(state)
-        if number not in state[:n]
-    ]
+def solution(numbers: Sequence[int], target: int, rng: Random) -> tuple[Move, ...]:
+    """A path to the target, uniform among all of them. The target must be solvable."""
+    state, path = tuple(numbers), list[Move]()
+    while len(state) > 1:
+        moves = legal(state)
+        if len(state) == 2:
+            move = next(move for move in moves if move.result == target)
+        else:
+            move = rng.choices(moves, [ways(move.rest, target) for move in moves])[0]
+        path.append(move)
+        state = move.rest
+    return tuple(path)
 
 
 def random_path(numbers: Sequence[int], target: int, rng: Random) -> bool:

@@ -19,10 +19,10 @@ class Config:
     """Sizes of the model; the names are those of config.json."""
 
     vocab_size: int
-    hidden_size: int = 256
-    intermediate_size: int = 704
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 4
+    hidden_size: int = 192
+    intermediate_size: int = 576
+    num_hidden_layers: int = 6
+    num_attention_heads: int = 3
     num_key_value_heads: int = 1
     head_dim: int = 64
     max_position_embeddings: int = 1024
