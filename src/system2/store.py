@@ -91,8 +91,8 @@ class Trace:
             self.fault = error
             with suppress(OSError):  # it would write once more what it could not
                 self._file.close()
-            if isinstance(event, Started | Resumed):
-                raise  # nothing has been spent yet
+            if isinstance(event, Resumed):
+                raise  # unwritten, all that follows would be paid for again the next time
 
     def close(self) -> None:
         """Write no more, and let others."""

@@ -47,8 +47,6 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
         chain = ""
     else:
         told.append(style.prompt or f"{_STEPS[by]} {_ANSWER}")
-        if style.prompt and request.until == "answer" and "Answer:" not in style.prompt:
-            told.append(_ANSWER)  # else nobody could tell what the answer is
         if chain and prefill == "prompt":
             told.append(f"{_BEGUN}\n<begun>\n{chain}\n</begun>")
     if style.prefix and not prefills(request, prefill):

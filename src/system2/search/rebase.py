@@ -57,9 +57,9 @@ def shared(room: int, weights: Sequence[float]) -> list[int]:
     whole = sum(weights)
     if room < 1 or not whole > 0:
         return [0] * len(weights)
-    exact = [room * weight / whole for weight in weights]
-    counts = [int(share) for share in exact]
-    rest = sorted(range(len(exact)), key=lambda i: counts[i] - exact[i])
+    due = [room * weight / whole for weight in weights]
+    counts = [int(share) for share in due]
+    rest = sorted(range(len(due)), key=lambda i: counts[i] - due[i])
     for i in rest[: room - sum(counts)]:
         counts[i] += 1
     return counts

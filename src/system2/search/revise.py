@@ -11,8 +11,9 @@ from system2.core.tree import Key
 from system2.search.asking import all_of
 from system2.search.choose import majority
 
-REVISE = "Below is an earlier attempt. Check it step by step, correct what is wrong, and answer."
-MERGE = "Below are earlier attempts. Some may be wrong. Take what is right in them, and answer."
+ANSWER = 'End with a line "Answer: ..." that holds the final answer alone.'
+REVISE = f"Below is an earlier attempt. Check it step by step and correct what is wrong. {ANSWER}"
+MERGE = f"Below are earlier attempts. Some may be wrong. Take what is right in them. {ANSWER}"
 
 
 def revise(
