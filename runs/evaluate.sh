@@ -3,6 +3,7 @@
 # About 16 minutes on two cores.
 set -eu
 cd "$(dirname "$0")/.."
+export PYTHONPATH=src
 out=runs/out/eval
 mkdir -p "$out" docs/img
 run() { .venv/bin/python -m system2 eval "$@"; }
