@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from policies.textbook import nearest_bf16
 
 gemm = pytest.importorskip("system2.policies.local.gemm")
 
@@ -37,12 +38,6 @@ def run(variant: str) -> subprocess.CompletedProcess[bytes]:
     env = os.environ | {"SYSTEM2_KERNEL": variant, "PYTHONPATH": str(source)}
     code = PRODUCTS.format(shapes=json.dumps(SHAPES))
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=False)
-
-
-def nearest_bf16(x: Any) -> Any:
-    """The nearest numbers with eight bits, ties to even."""
-    bits = np.asarray(x, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def exact(number: Callable[[Any], Any]) -> list[Any]:

@@ -100,6 +100,13 @@ def cut(node: Node) -> bool:
     return node.step is not None and node.step.cut
 
 
+def goes_on(node: Node) -> bool:
+    """Is there more to write after this step, and any hope of it? Cut off twice running: no."""
+    above = node.parent
+    broken = cut(node) and above is not None and cut(above)
+    return not (node.final or node.closed or broken)
+
+
 def worth(node: Node) -> float:
     """The node's score, or that of its nearest ancestor that has one; 0 where none has."""
     at: Node | None = node

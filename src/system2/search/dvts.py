@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
 from system2.core.tree import Key
-from system2.search.beam import cut, top
+from system2.search.beam import goes_on, top
 from system2.search.choose import best
 
 
@@ -36,17 +36,14 @@ def dvts(
         while True:
             running -= len(done)
             leaves = [leaf for one in done for leaf in top(1, one.nodes)]
-            asks = [Expand(leaf, fan, verify=True) for leaf in leaves if goes_on(leaf, depth)]
+            asks = [
+                Expand(leaf, fan, verify=True)
+                for leaf in leaves
+                if goes_on(leaf) and leaf.depth < depth
+            ]
             running += len(asks)
             if not running:
                 return
             done = yield [*asks]
 
     return Strategy(plan, choose, need, key)
-
-
-def goes_on(leaf: Node, depth: int) -> bool:
-    """Is there more to write after this step, and any hope of it?"""
-    above = leaf.parent
-    broken = cut(leaf) and above is not None and cut(above)
-    return not (leaf.final or leaf.closed or broken) and leaf.depth < depth

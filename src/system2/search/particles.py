@@ -9,7 +9,7 @@ from random import Random
 from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
 from system2.core.tree import Key
 from system2.search.asking import all_of
-from system2.search.beam import cut, worth
+from system2.search.beam import goes_on, worth
 from system2.search.choose import best
 
 EDGE = 0.01  # scores are taken as at least this far from 0 and 1: no verifier is that sure
@@ -46,13 +46,6 @@ def particles(
             swarm = drawn([*(node for node in swarm if node.final), *born], n, rng)
 
     return Strategy(plan, choose, need, key)
-
-
-def goes_on(node: Node) -> bool:
-    """May this particle move?"""
-    above = node.parent
-    broken = cut(node) and above is not None and cut(above)
-    return not (node.final or node.closed or broken)
 
 
 def drawn(swarm: Sequence[Node], n: int, rng: Random) -> list[Node]:
