@@ -183,17 +183,20 @@ def test_sorting() -> None:
     for facts, rng in drawn(sorting):
         assert 3 <= len(facts.numbers) <= 8 and all(0 <= n <= 999 for n in facts.numbers)
         ordered = sorted(facts.numbers, reverse=not facts.up)
-        restated, *steps = sorting.think(facts, "high", rng).split("<step>")
+        restated, padded, *steps = sorting.think(facts, "high", rng).split("<step>")
         left = list(facts.numbers)
         assert restated == ",".join(map(str, left)) + (" up" if facts.up else " down")
+        width = max(len(str(number)) for number in left)
+        assert padded == ",".join(str(number).zfill(width) for number in left)
         for step, number in zip(steps, ordered, strict=True):
             shown, rest = step.split(":")
+            assert {len(text) for text in shown.split(",")} == {width}
             best = [int(text) for text in shown.split(",")]
             assert len(best) == len(left) and best[-1] == number
             for place, so_far in enumerate(best, 1):
                 assert so_far == sorted(left[:place], reverse=not facts.up)[0]
             left.remove(number)
-            assert rest == ",".join(map(str, left))
+            assert rest == ",".join(str(number).zfill(width) for number in left)
         texts = [str(number) for number in ordered]
         for separator in (", ", ",", " "):
             assert sorting.check(facts, separator.join(texts))

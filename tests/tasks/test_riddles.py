@@ -204,12 +204,20 @@ def test_grids_are_visible_certain_and_their_traces_true() -> None:
             pairs = [*examples, (row, gold)]
             assert all(a.replace("0", "") == b.replace("0", "") for a, b in pairs)
         restated = "".join(f"{a}>{b};" for a, b in examples) + f"{row}><step>"
+        coloured = [(a.replace("0", ""), b.replace("0", "")) for a, b in examples]
+        restated += ";".join(f"{a}>{b}" for a, b in coloured) + "<step>"
+        end = f"<step>{gold}"
+        if rule.startswith("gather"):
+            end = f"<step>{row.replace('0', '')}|{'0' * row.count('0')}{end}"
+        if rule == "longest":
+            runs = [run[0] for run in re.finditer(r"([1-9])\1*", row)]
+            end = f"<step>{','.join(runs)} so {sorted(runs, key=len)[-1]}{end}"
         assert len({len(text) for text in (row, *sum(examples, ()))}) == 1
         low = grid.think(facts, "low", Random(seed))
-        assert low == f"{restated}{rule}<step>{gold}"
+        assert low == f"{restated}{rule}{end}"
         high = grid.think(facts, "high", Random(seed))
-        assert high.startswith(restated) and high.endswith(f"<step>{gold}")
-        for tried in high.removeprefix(restated).removesuffix(f"<step>{gold}").split("<back>"):
+        assert high.startswith(restated) and high.endswith(end)
+        for tried in high.removeprefix(restated).removesuffix(end).split("<back>"):
             name, *checks = tried.split("<check>")
             for (before, after), check in zip(examples, checks, strict=False):
                 result, verdict = check.split()

@@ -38,9 +38,10 @@ def test_sequences_are_certain_and_their_traces_true() -> None:
 
 def _follow_sequence(trace: str, kind: str, terms: tuple[int, ...], following: int) -> None:
     """Restated, all differences, a kind named by the first of them, its evidence, the next term."""
-    restated, shown, *steps = re.split("<step>|<back>", trace)
+    restated, shown, alone, *steps = re.split("<step>|<back>", trace)
     assert restated == ",".join(map(str, terms))
     differences = [b - a for a, b in pairwise(terms)]
+    assert alone == ",".join(map(str, differences))
     for (a, b), written in zip(pairwise(terms), _operations(shown), strict=True):
         assert _asked(written) == f"{b}-{a}" and equal(written) and _result(written) == b - a
         if ":" not in written and max(abs(a), abs(b)) > 99:

@@ -90,6 +90,25 @@ def finished(trace: str) -> bool:
     return " yes" in trace
 
 
+def taught(trace: str) -> list[tuple[str, bool]]:
+    """The trace in pieces, and whether each is one to learn to write.
+
+    Moves that lead nowhere were drawn blindly. What follows from them is learnt, to make them is
+    not: else the model spends its tries as blindly, a wrong one as often as the traces hold it.
+    """
+    pieces: list[tuple[str, bool]] = []
+    for group in re.split("(?=<back>)", trace):  # what was tried under one first move
+        for step in re.split("(?=<step>)", group):
+            mark, _, move = step.rpartition(">")
+            chosen, made, rest = move.partition("=")
+            searching = mark.startswith("<step") and (made or not finished(trace))
+            if searching and (" yes" not in group or " no" in rest):
+                pieces += [(mark + ">", True), (chosen, False), (made + rest, True)]
+            else:
+                pieces.append((step, True))
+    return [piece for piece in pieces if piece[0]]
+
+
 def answer(facts: Facts) -> str:
     """The expression in which the solution's trace ends."""
     return _substituted(facts.path)[-1]

@@ -222,16 +222,32 @@ def _written(row: Row, space: str = "") -> str:
 
 
 def think(facts: Puzzle, effort: str, rng: Random) -> str:
-    """The puzzle again, the rule, in high tried on every example, then applied to the row."""
+    """The puzzle, its coloured cells alone, the rule, in high tried on every example, then applied."""
     pairs = [f"{_written(before)}>{_written(after)};" for before, after in facts.examples]
-    trace = f"{''.join(pairs)}{_written(facts.row)}><step>"
+    # in their order the coloured cells show what moves, what turns and what changes colour
+    cells = [f"{_coloured(before)}>{_coloured(after)}" for before, after in facts.examples]
+    trace = f"{''.join(pairs)}{_written(facts.row)}><step>{';'.join(cells)}<step>"
     if effort == "high":
         if rng.random() < _WRONG:
             trace += _tried(_wrong(facts, rng), facts) + "<back>"
         trace += _tried(facts.rule, facts)
     else:
         trace += str(facts.rule)
-    return f"{trace}<step>{answer(facts)}"
+    return f"{trace}<step>{_halfway(facts)}{answer(facts)}"
+
+
+def _coloured(row: Row) -> str:
+    return _written(tuple(cell for cell in row if cell))
+
+
+def _halfway(facts: Puzzle) -> str:
+    """What a rule that counts cells needs before the result: `44|0000<step>`, `33,444 so 444<step>`."""
+    if facts.rule.name in ("gather left", "gather right"):
+        return f"{_coloured(facts.row)}|{'0' * facts.row.count(0)}<step>"
+    if facts.rule.name == "longest":
+        runs = [_written(facts.row[a:b]) for a, b in _runs(facts.row)]
+        return f"{','.join(runs)} so {max(runs, key=len)}<step>"
+    return ""
 
 
 def _tried(rule: Rule, facts: Puzzle) -> str:

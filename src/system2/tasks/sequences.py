@@ -193,7 +193,7 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
-    """The terms, their differences, the kind, its evidence if they do not show it, the next term."""
+    """The terms, their differences, these alone, the kind, its evidence if they do not show it, the next term."""
     if effort == "high" and rng.random() < _WRONG:
         kind = rng.choice(_wrong(facts.terms))
         parts = ",".join(_evidence(kind, facts.terms)[0])
@@ -209,6 +209,7 @@ def _written(facts: Facts, tried: str = "") -> str:
     steps = [
         ",".join(map(str, terms)),
         ",".join(_difference(b, a) for a, b in pairwise(terms)),
+        ",".join(str(b - a) for a, b in pairwise(terms)),
         tried + _named(facts.kind, terms),
     ]
     if facts.kind in ("times", "fib", "square"):

@@ -63,14 +63,19 @@ def ask(facts: Facts, language: Language, rng: Random) -> str:
 
 
 def think(facts: Facts, effort: str, rng: Random) -> str:
-    """Takes the smallest (or largest) number away, found by the best so far, until none is left."""
+    """Takes the smallest (or largest) number away, found by the best so far, until none is left.
+
+    All are written with as many digits: two of them differ at the first digit that is not the same.
+    """
     steps = [_joined(facts.numbers) + (" up" if facts.up else " down")]
     pick = min if facts.up else max
-    left = list(facts.numbers)
+    width = max(len(str(number)) for number in facts.numbers)
+    left = [f"{number:0{width}}" for number in facts.numbers]
+    steps.append(",".join(left))
     while left:
         best = list(accumulate(left, pick))
         left.remove(best[-1])
-        steps.append(f"{_joined(best)}:{_joined(left)}")
+        steps.append(f"{','.join(best)}:{','.join(left)}")
     return "<step>".join(steps)
 
 

@@ -6,28 +6,29 @@ continues with the very lessons it would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from system2.policies.local.tokenizer import Tokenizer
 from system2.tasks import TASKS, facts, outside
-from system2.tasks.countdown import finished
+from system2.tasks.countdown import finished, taught
 from system2.tasks.task import Language, Task
 
 # Shares of the lessons by task; what earlier runs learnt worst gets more. The sum need not be 1.
 WEIGHTS = {
     "addition": 0.04,
-    "subtraction": 0.05,
-    "multiplication": 0.10,
+    "subtraction": 0.04,
+    "multiplication": 0.07,
     "division": 0.10,
     "compare": 0.04,
     "chain": 0.07,
     "linear": 0.05,
     "letters": 0.06,
-    "countdown": 0.12,
-    "game24": 0.05,
+    "countdown": 0.14,
+    "game24": 0.08,
     "bases": 0.06,
     "sorting": 0.10,
     "sequences": 0.08,
@@ -36,9 +37,15 @@ WEIGHTS = {
 }
 OUTSIDE = 0.2  # share of questions that are outside (their lessons are short)
 DIRECT = 0.06  # share of questions asked without thinking
-FACTS_FIRST, FACTS_LATER, FIRST = 0.75, 0.12, 0.2  # shares of facts, and how long the first lasts
+FACTS_FIRST, FACTS_LATER, FIRST = 0.75, 0.12, 0.15  # shares of facts, and how long the first lasts
 SPELT = 0.06  # share of questions in which some known words come as bytes
+READ = (
+    0.5  # share of the knights' traces that end before the first test: the reading is what is hard
+)
+FIRST_TEST = re.compile("<step>(?=[+-])")
 
+Piece = tuple[str, bool]  # text, and whether it is learnt
+THINK: Piece = ("<think>", False)
 
 Draw = Callable[[Task, Random], Any]
 
@@ -80,20 +87,25 @@ def solved(
     problem = draw(task, rng)
     question = read(tokenizer, rng, task.ask(problem, language, rng))
     if effort == "none":
-        return completion(tokenizer, question, effort, f"{task.answer(problem)}<eos>", task.name)
+        pieces = [(f"{task.answer(problem)}<eos>", True)]
+        return completion(tokenizer, question, effort, pieces, task.name)
     trace = task.think(problem, effort, rng)
     # A search that ran out of room shows how to go on, but no end: there is none to learn.
     searching = task.name in ("countdown", "game24")
     end = f"</think>{task.answer(problem)}<eos>" if not searching or finished(trace) else ""
-    return completion(tokenizer, question, effort, f"<think>{trace}{end}", task.name)
+    if task.name == "knights" and rng.random() < READ:
+        trace, end = FIRST_TEST.split(trace)[0], ""
+    pieces = taught(trace) if searching else [(trace, True)]
+    return completion(tokenizer, question, effort, [THINK, *pieces, (end, True)], task.name)
 
 
 def refusal(tokenizer: Tokenizer, rng: Random, language: Language) -> Lesson:
     """A question outside the tasks, and the token that says so."""
     effort = rng.choice(["none", "low", "high", "high"])
-    text = "<outside><eos>" if effort == "none" else "<think></think><outside><eos>"
     question = read(tokenizer, rng, outside.question(language, rng))
-    return completion(tokenizer, question, effort, text, "outside")
+    told = ("<outside><eos>", True)
+    pieces = [told] if effort == "none" else [THINK, ("</think>", True), told]
+    return completion(tokenizer, question, effort, pieces, "outside")
 
 
 def fact_line(tokenizer: Tokenizer, rng: Random) -> Lesson:
@@ -114,12 +126,14 @@ def read(tokenizer: Tokenizer, rng: Random, question: str) -> list[int]:
 
 
 def completion(
-    tokenizer: Tokenizer, question: list[int], effort: str, text: str, task: str
+    tokenizer: Tokenizer, question: list[int], effort: str, pieces: Sequence[Piece], task: str
 ) -> Lesson:
-    """The frame of docs/traces.md: only what follows the effort token (and `<think>`) is learnt."""
+    """The frame of docs/traces.md: the question, the effort token, and what is written after it."""
     special = tokenizer.special
-    prompt = [special["<bos>"], *question, special[f"<{effort}>"]]
-    written = tokenizer.encode_trace(text)
-    given = len(prompt) + (written[0] == special["<think>"])
-    ids = prompt + written
-    return Lesson(ids, [n >= given for n in range(len(ids))], task)
+    ids = [special["<bos>"], *question, special[f"<{effort}>"]]
+    learnt = [False] * len(ids)
+    for text, asked in pieces:
+        piece = tokenizer.encode_trace(text)
+        ids += piece
+        learnt += [asked] * len(piece)
+    return Lesson(ids, learnt, task)

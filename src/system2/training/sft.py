@@ -39,10 +39,10 @@ class Recipe:
     seed: int = 1
     updates: int = 0  # 0: as many as fit into `minutes`
     minutes: float = 100.0
-    # Rows a process and update, short and long, in the proportion of short and long lessons; the
-    # longest, products of four digits by four, need 550 tokens.
-    short_rows: int = 17
-    short_length: int = 192
+    # Rows a process and update, short and long (attention over short ones is cheaper); the longest
+    # lessons, products of four digits by four, need 550 tokens.
+    short_rows: int = 13
+    short_length: int = 256
     long_rows: int = 5
     long_length: int = 576
     muon: float = 0.02
