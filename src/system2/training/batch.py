@@ -14,7 +14,6 @@ from system2.policies.local.tokenizer import Tokenizer
 from system2.tasks.task import Task
 from system2.training.lessons import Draw, Lesson, lesson
 
-
 FILLED = 0.97  # share of the rows for which lessons are drawn
 
 
