@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from policies.textbook import HEAD, HEADS, HIDDEN, INNER, KV_HEADS, LAYERS, VOCA
 from safetensors.numpy import save_file
 
 from system2.policies.local import sample
-from system2.policies.local.decoder import Decoder, DecoderError, Row, Token
+from system2.policies.local.decoder import Decoder, DecoderError, Row, Token, make
 from system2.policies.local.plain import Batch, Plain
 from system2.policies.local.weights import Weights, WeightsError, load
 
@@ -239,12 +240,19 @@ def test_rows_that_cannot_run_are_refused(start: Callable[..., Decoder]) -> None
             decoder.stream([row])
 
 
-def batch(tokens: Sequence[int], ends: Sequence[int], heat: float = 0.0) -> Batch:
+def batch(
+    tokens: Sequence[int],
+    ends: Sequence[int],
+    heat: float = 0.0,
+    limits: Sequence[int] = (),
+    stops: Sequence[Sequence[int]] = (),
+) -> Batch:
     """Tokens of one sequence from its start."""
     return Batch(
         tokens=np.array(tokens), positions=np.arange(len(tokens)), slots=np.zeros(len(tokens), np.int64),
         tables=np.array([[3, 1, 2, 0]]), ends=np.array(ends),
         seeds=np.arange(len(ends)).astype(np.uint64), temperatures=np.full(len(ends), heat, np.float32),
+        limits=np.array(limits or [1] * len(ends)), stops=np.array(stops or [[-1]] * len(ends)),
     )  # fmt: skip
 
 
@@ -273,11 +281,52 @@ def test_kernel_draws_as_defined(weights: Weights, heat: float) -> None:
     assert np.abs(drawn.logprobs - defined.logprobs).max() < 1e-5
 
 
+@pytest.mark.parametrize("heat", [0.0, 1.0])
+@pytest.mark.parametrize("engine", ["kernel", "plain"])
+def test_many_tokens_in_a_call_are_those_of_many_calls(
+    weights: Weights, engine: str, heat: float
+) -> None:
+    """Eight rows go on by up to 20 tokens; two of them stop at a token, one has the room of three."""
+    if engine == "kernel":
+        pytest.importorskip("system2.policies.local.kernel")
+    count, limits = 8, [20, 20, 3, 1, 20, 7, 20, 20]
+
+    def start() -> tuple[Any, Batch]:
+        made = make(weights, engine, 4 * count * BLOCK, 1)  # type: ignore[arg-type]
+        row = batch([5], [0], heat)
+        many = replace(
+            row, tokens=np.arange(count) + 5, positions=np.zeros(count, np.int64),
+            slots=np.arange(count), tables=np.arange(count)[:, None], ends=np.arange(count),
+            seeds=np.arange(count).astype(np.uint64),
+            temperatures=np.full(count, heat, np.float32),
+            limits=np.ones(count, np.int64), stops=np.full((count, 2), -1),
+        )  # fmt: skip
+        return made, many
+
+    model, rows = start()
+    one_by_one: list[list[int]] = [[] for _ in range(count)]
+    for _ in range(20):
+        ids = model.run(rows).ids[:, 0]
+        for own, id in zip(one_by_one, ids.tolist(), strict=True):
+            own.append(id)
+        rows = replace(rows, tokens=ids, positions=rows.positions + 1)
+    stops = np.full((count, 2), -1)
+    stops[1, 1], stops[6, 0] = one_by_one[1][4], one_by_one[6][9]
+    wanted = [own[:limit] for own, limit in zip(one_by_one, limits, strict=True)]
+    for row in (1, 6):
+        wanted[row] = wanted[row][: wanted[row].index(int(stops[row].max())) + 1]
+    model, rows = start()
+    drawn = model.run(replace(rows, limits=np.array(limits), stops=stops))
+    assert drawn.counts.tolist() == [len(own) for own in wanted]
+    pairs = zip(drawn.ids.tolist(), drawn.counts.tolist(), strict=True)
+    assert [ids[:n] for ids, n in pairs] == wanted
+
+
 def test_draws_follow_the_distribution() -> None:
     logits = np.log(np.array([[0.5, 0.25, 0.125, 0.125]], np.float32)).repeat(4000, 0)
     seeds, at = np.arange(4000).astype(np.uint64), np.full(4000, 9)
     drawn = sample.draw(logits, seeds, at, np.ones(4000, np.float32))
-    assert np.abs(np.bincount(drawn.ids) / 4000 - [0.5, 0.25, 0.125, 0.125]).max() < 0.03
+    assert np.abs(np.bincount(drawn.ids[:, 0]) / 4000 - [0.5, 0.25, 0.125, 0.125]).max() < 0.03
     assert np.allclose(drawn.logprobs, logits[0, drawn.ids], atol=1e-6)
 
 

@@ -138,6 +138,42 @@ def _forward(
         ids[e], logprobs[e] = draw(row(logits, e, vocab), seeds[e], position, heat, heap)
 
 
+@_cached
+def _decode(
+    sizes, eps, norms, embedding, layers, output, cos, sin, cache,
+    tokens, positions, slots, tables, ends, seeds, temperatures, limits, stops,
+    space, pairs, logits, ids, logprobs, counts,
+):  # fmt: skip
+    """The pass, then one more for each further token of the rows that drew, as Plain.run."""
+    live, at, place = np.arange(len(ends)), positions[ends], slots[ends]
+    seeds, heats = seeds.copy(), temperatures.copy()
+    drawn, chances = np.empty(len(ends), np.int64), np.empty(len(ends), np.float32)
+    while True:
+        _forward(
+            sizes, eps, norms, embedding, layers, output, cos, sin, cache,
+            tokens, positions, slots, tables, ends, seeds, heats,
+            space, pairs, logits, drawn, chances,
+        )  # fmt: skip
+        going = 0
+        for e in range(len(live)):
+            mine, id = live[e], drawn[e]
+            ids[mine, counts[mine]], logprobs[mine, counts[mine]] = id, chances[e]
+            counts[mine] += 1
+            more = counts[mine] < limits[mine]
+            for j in range(stops.shape[1]):
+                more = more and id != stops[mine, j]
+            if more:
+                live[going], drawn[going], at[going], place[going] = mine, id, at[e] + 1, place[e]
+                seeds[going], heats[going] = seeds[e], heats[e]
+                going += 1
+        if going == 0:
+            return
+        live, at, place = live[:going], at[:going], place[:going]
+        seeds, heats = seeds[:going], heats[:going]
+        tokens, positions, slots, ends = drawn[:going].copy(), at, place, np.arange(going)
+        drawn, chances = drawn[:going], chances[:going]
+
+
 class Kernel:
     """The compiled engine. Its KV memory is `memory` bytes in blocks of 32 positions."""
 
@@ -184,18 +220,19 @@ class Kernel:
         self.cache[:, target] = self.cache[:, source]
 
     def run(self, batch: Batch, worker: int = 0) -> Drawn:
-        """One forward pass of at most ROWS rows; draws a token after each row in `ends`.
+        """As Plain.run, of at most ROWS rows.
 
         Workers may run at the same time if their rows belong to different slots.
         """
         assert len(batch.tokens) <= ROWS  # beyond, the kernel would write past its buffers
-        ids, logprobs = np.empty(len(batch.ends), np.int64), np.empty(len(batch.ends), np.float32)
-        _forward(
+        ids = np.zeros((len(batch.ends), int(batch.limits.max(initial=0))), np.int64)
+        logprobs, counts = np.zeros(ids.shape, np.float32), np.zeros(len(ids), np.int64)
+        _decode(
             *self.fixed, batch.tokens, batch.positions, batch.slots, batch.tables, batch.ends,
-            batch.seeds, batch.temperatures, self.spaces[worker], self.pairs[worker],
-            self.outs[worker], ids, logprobs,
+            batch.seeds, batch.temperatures, batch.limits, batch.stops, self.spaces[worker],
+            self.pairs[worker], self.outs[worker], ids, logprobs, counts,
         )  # fmt: skip
-        return Drawn(ids, logprobs)
+        return Drawn(ids, logprobs, counts)
 
     def logits(self, batch: Batch) -> Floats:
         """As Plain.logits."""
@@ -214,11 +251,12 @@ def warm() -> float:
     start = time.perf_counter()
     ints, floats, halves = np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.uint16)
     sizes = (PANEL, PANEL, PANEL, 0, 1, 1, PANEL, 0)  # no layers, no rows
-    _forward(
+    table, none = np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32)
+    _decode(
         sizes, np.float32(0), floats, halves, halves, halves, floats, floats, halves,
-        ints, ints, ints, np.zeros((0, 0), np.int64), ints, np.zeros(0, np.uint64), floats,
+        ints, ints, ints, table, ints, np.zeros(0, np.uint64), floats, ints, table,
         np.zeros(6 * ROWS * PANEL, np.float32), np.zeros(ROWS * PANEL, np.uint32),
-        np.zeros((ROWS + 1) * PANEL, np.float32), ints, floats,
+        np.zeros((ROWS + 1) * PANEL, np.float32), table, none, ints,
     )  # fmt: skip
     return time.perf_counter() - start
 

@@ -18,13 +18,15 @@ from system2.policies.local.weights import PANEL, Weights, unpack
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Rows of one forward pass.
+    """Rows of one forward pass, and how many tokens each may draw before the next is planned.
 
     tokens, positions, slots  (rows,): a token, its place in its sequence, the sequence's slot;
                               rows of one slot are neighbours in rising order of position
     tables                    (slots, blocks): the KV block of positions 0–31, 32–63, … of a slot
     ends                      (drawing,): indices of the rows after which a token is drawn
     seeds, temperatures       (drawing,)
+    limits                    (drawing,): tokens to draw at most, 1 or more; there is room for them
+    stops                     (drawing, any): tokens after which a row draws no more; -1 is none
     """
 
     tokens: Ints
@@ -34,6 +36,8 @@ class Batch:
     ends: Ints
     seeds: NDArray[np.uint64]
     temperatures: Floats
+    limits: Ints
+    stops: Ints
 
 
 class Plain:
@@ -64,10 +68,24 @@ class Plain:
         self.cache[target] = self.cache[source]
 
     def run(self, batch: Batch, worker: int = 0) -> Drawn:
-        """One forward pass; draws a token after each row in `ends`."""
-        return draw(
-            self.logits(batch), batch.seeds, batch.positions[batch.ends] + 1, batch.temperatures
-        )
+        """A forward pass, a token after each row in `ends`; then on with these, up to their limits."""
+        live, step = np.arange(len(batch.ends)), batch
+        ids = np.zeros((len(live), int(batch.limits.max(initial=0))), np.int64)
+        logprobs, counts = np.zeros(ids.shape, np.float32), np.zeros(len(live), np.int64)
+        while len(live):
+            at = step.positions[step.ends] + 1
+            drawn = draw(self.logits(step), step.seeds, at, step.temperatures)
+            ids[live, counts[live]] = drawn.ids[:, 0]
+            logprobs[live, counts[live]] = drawn.logprobs[:, 0]
+            counts[live] += 1
+            more = (counts[live] < step.limits) & (drawn.ids != step.stops).all(1)
+            live = live[more]
+            step = Batch(
+                drawn.ids[more, 0], at[more], step.slots[step.ends][more], step.tables,
+                np.arange(len(live)), step.seeds[more], step.temperatures[more],
+                step.limits[more], step.stops[more],
+            )  # fmt: skip
+        return Drawn(ids, logprobs, counts)
 
     def logits(self, batch: Batch) -> Floats:
         """Writes the rows' keys and values into their blocks; logits (drawing, vocab)."""

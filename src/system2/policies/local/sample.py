@@ -19,10 +19,15 @@ GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """Token ids and their log-probabilities at temperature 1, one per row that asked."""
+    """What the rows that asked were given.
+
+    ids, logprobs  (drawing, steps): tokens and their log-probabilities at temperature 1
+    counts         (drawing,): how many of them there are
+    """
 
     ids: Ints
     logprobs: Floats
+    counts: Ints
 
 
 def uniform(seed: int, position: int) -> float:
@@ -43,7 +48,8 @@ def draw(logits: Floats, seeds: NDArray[np.uint64], positions: Ints, temperature
         at = uniform(int(seeds[i]), int(positions[i])) * heap[-1]
         ids[i] = min(int(heap.searchsorted(at, "right")), len(heap) - 1)
     chosen = np.take_along_axis(below, ids[:, None], 1)[:, 0]
-    return Drawn(ids, (chosen - np.log(np.exp(below).sum(1))).astype(np.float32))
+    logprobs = (chosen - np.log(np.exp(below).sum(1))).astype(np.float32)
+    return Drawn(ids[:, None], logprobs[:, None], np.ones_like(ids))
 
 
 def _mix(z: int) -> int:

@@ -21,11 +21,16 @@ from system2.policies.local.weights import PANEL, ROWS
 
 Owner = TypeVar("Owner")
 
-SLOTS = 64
-"""Rows a worker decodes in a pass: fewer pay too often for weights and Python, more wait for no gain."""
+SLOTS = 16
+"""Rows a worker decodes in a pass: the keys and values of more leave its cache, and gain nothing."""
 
-SPLIT = 32
-"""Rows of a pass from which on a second worker gains: below, the pass waits for the slower half."""
+SPLIT = 8
+"""Tokens of a pass from which on a second worker gains: below, the pass waits for the slower half."""
+
+AHEAD, FURTHEST = 256, 16
+"""Tokens a worker, and a row, may draw before others are let in: Python is paid once for all of them."""
+
+_STOPS = 8  # stop tokens the engine looks for; a row with more draws one at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Schedule(Generic[Owner]):
         self._slots = list(range(SLOTS * workers))
         self._seeds = np.zeros(SLOTS * workers, np.uint64)
         self._heats = np.zeros(SLOTS * workers, np.float32)
+        self._stops = np.zeros((SLOTS * workers, _STOPS), np.int64)
 
     def add(self, rows: Iterable[Open[Owner]]) -> None:
         """Put rows at the end of the line."""
@@ -154,18 +160,23 @@ class Schedule(Generic[Owner]):
         """Write down what a pass computed and drew; rows that end are freed. Who gets what."""
         news: dict[Owner, list[Token]] = {}
         for part, drawn in zip(parts, draws, strict=True):
+            every = drawn.ids.tolist(), drawn.logprobs.tolist(), drawn.counts.tolist()
+            for row, ids, logprobs, count in zip(part.drawing, *every, strict=True):
+                row.tokens += ids[:count]
+                row.done += count - 1
+                row.drawn += count
+                final = ids[count - 1]
+                last = final in row.row.stop or row.drawn == row.row.limit
+                if not row.closed:
+                    own = news.setdefault(row.owner, [])
+                    for id, logprob in zip(ids[: count - 1], logprobs, strict=False):
+                        own.append(Token(row.number, id, logprob, False))
+                    own.append(Token(row.number, final, logprobs[count - 1], last))
+                row.closed |= last
             for row, count in part.rows:
                 row.done += count
                 if row.table is not None and (count > 1 or row.done % PANEL == 0):
                     row.note(self.blocks)
-            pairs = zip(drawn.ids.tolist(), drawn.logprobs.tolist(), strict=True)
-            for row, (id, logprob) in zip(part.drawing, pairs, strict=True):
-                row.tokens.append(id)
-                row.drawn += 1
-                last = id in row.row.stop or row.drawn == row.row.limit
-                if not row.closed:
-                    news.setdefault(row.owner, []).append(Token(row.number, id, logprob, last))
-                row.closed |= last
         self.sweep()
         return news
 
@@ -194,6 +205,8 @@ class Schedule(Generic[Owner]):
             row.table, row.slot, row.done = table, self._slots.pop(), table.length
             self._seeds[row.slot] = row.row.seed & 0xFFFFFFFFFFFFFFFF
             self._heats[row.slot] = row.row.temperature
+            stops = sorted(row.row.stop)[:_STOPS]
+            self._stops[row.slot] = [*stops, *[-1] * (_STOPS - len(stops))]
             self._list(row, table)
             self.running.append(row)
             self.shared += table.length
@@ -241,6 +254,14 @@ class Schedule(Generic[Owner]):
                 ends.append(len(tokens) - 1)
                 drawing.append(row)
         drawn = [row.slot for row in drawing]
+        # Rows in the middle of a prompt wait for the rest; so nobody draws ahead.
+        steps = min(FURTHEST, AHEAD // len(rows)) if len(tokens) == len(rows) else 1
+        limits = [
+            min(steps, row.row.limit - row.drawn, row.room - row.done)
+            if len(row.row.stop) <= _STOPS
+            else 1
+            for row in drawing
+        ]
         batch = Batch(
             np.array(tokens, np.int64),
             np.array(positions, np.int64),
@@ -249,6 +270,8 @@ class Schedule(Generic[Owner]):
             np.array(ends, np.int64),
             self._seeds[drawn],
             self._heats[drawn],
+            np.array(limits, np.int64),
+            self._stops[drawn],
         )
         return Part(rows, drawing, batch)
 
