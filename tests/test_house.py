@@ -34,11 +34,12 @@ MAY = {
     "effort": {"core", "search"},
     "solve": BELOW | {"effort"},
     "resuming": BELOW | {"records", "solve"},
+    "batch": {"core", "engine", "solve", "resuming"},
     "server": {"core", "solve", "store"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
-    | {"records", "tasks", "effort", "solve", "resuming", "server", "training", "evals"},
+    | {"records", "tasks", "effort", "solve", "resuming", "batch", "server", "training", "evals"},
     "__main__": {"cli"},
     "__init__": {"core", "search", "solve", "resuming"},
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-from system2.core import Event, Resumed, Started
+from system2.core import Event, Resumed, Started, Usage
 from system2.engine import Engine, Recall
 from system2.policies.failures import public
 from system2.records import find
@@ -50,6 +50,17 @@ def reopen(run: str, **options: Unpack[Options]) -> Engine:
         raise
     engine.watchers.append(trace)
     return engine
+
+
+def account(run: str) -> tuple[str, Usage]:
+    """The question of a run and what it has cost, broken calls at the most they may have cost.
+
+    Raises ValueError where there is no such run.
+    """
+    events = list(read(find(run)))
+    if not events or not isinstance(events[0], Started):
+        raise ValueError(f"the trace of {run} holds no run: its first event was never finished")
+    return events[0].problem.question, sum(Recall(events).spent.values(), Usage())
 
 
 def regrown(run: str, events: list[Event], options: Options) -> Engine:

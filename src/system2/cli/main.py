@@ -72,6 +72,7 @@ def parser() -> Parser:
     add_resume(
         commands.add_parser("resume", help="go on with a run that was stopped, or with more")
     )
+    add_batch(commands.add_parser("batch", help="answer a file of questions on one budget"))
     add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
     add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
@@ -121,6 +122,29 @@ def add_resume(to: argparse.ArgumentParser) -> None:
     add_thinking(to)
     add_model(to)
     to.set_defaults(run_command=run_resume)
+
+
+def add_batch(to: argparse.ArgumentParser) -> None:
+    """system2 batch"""
+    to.description = (
+        "Reads one JSON object a line with a `question` and, if wanted, an `id`; writes one object "
+        "a line. Half of the budget is dealt out evenly, the rest goes to the questions that are still "
+        "open then. Stopped or short of budget, the same command goes on and pays for nothing twice."
+    )
+    to.add_argument("input", metavar="IN.jsonl", help="the questions")
+    to.add_argument("output", metavar="OUT.jsonl", help="the answers; settled ones stay")
+    to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
+    to.add_argument("--samples", type=int, metavar="N", help="lines of thought a question at most")
+    to.add_argument(
+        "--tokens", type=int, metavar="N", help="most completion tokens of all questions"
+    )
+    to.add_argument("--dollars", metavar="N", help="most dollars of all questions")
+    to.add_argument("--seconds", type=float, metavar="N", help="most seconds of this sitting")
+    to.add_argument("--parallel", type=int, default=16, metavar="N", help="questions at once")
+    to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
+    to.add_argument("--seed", type=int, metavar="N", help="of every question")
+    add_model(to)
+    to.set_defaults(run_command=run_batch)
 
 
 def add_thinking(to: argparse.ArgumentParser) -> None:
@@ -202,6 +226,14 @@ def run_resume(options: argparse.Namespace) -> int:
 
     calm()
     return resume(options)
+
+
+def run_batch(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.batch import batch
+
+    calm()
+    return batch(options)
 
 
 def run_runs(options: argparse.Namespace) -> int:

@@ -201,7 +201,7 @@ class Line:
         if work.answers:
             self.flying += rows
             if self.quota is not None:
-                self.quota -= rows
+                self.quota = max(0, self.quota - rows)  # `pull` may bring in more
         work.parts.append(part)
         self.begun[work.number] = work
         work.running += 1

@@ -1,0 +1,225 @@
+"""Many questions on one budget: each gets a first share, and what easy ones leave goes to those still open.
+
+A question's run is a run like any other, with a trace; one that was stopped, or whose share was too
+small, goes on from what it has paid for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from system2.core import Budget, Event, Failed, Finished, Meter, Problem, Usage
+from system2.engine import Engine
+from system2.resuming import account, reopen
+from system2.solve import Options, Result, check, prepare, result
+
+FIRST = 0.5
+"""Share of the budget that is dealt out evenly; the rest goes to the questions it did not settle."""
+PARALLEL = 16  # questions under way at once
+STREAK = 3  # questions in a row that failed end a batch: the next ones would as well
+OPEN = ("budget", "time", "failed", "stuck", "interrupted", "cancelled", "watcher")
+"""Ends after which more could still be had for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question, and the name under which its answer is wanted."""
+
+    id: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a question, and why it ended; `usage` counts all roles.
+
+    result  None: it was refused (`error` says why), or the budget was gone before its turn
+    """
+
+    item: Item
+    why: str
+    result: Result | None = None
+    usage: Usage = field(default_factory=Usage)
+    error: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Would no further budget help?"""
+        return self.why not in OPEN
+
+
+@dataclass(slots=True)
+class Batch:
+    """Answers the questions in their order, `parallel` at once, under `pot`: the meter of them all.
+
+    options  of every question but for the budget, which is the pot's
+    runs     id → run, of questions begun in an earlier sitting
+    begin    told item and run before a question's first call; tell: told every row, once
+    """
+
+    options: Options
+    pot: Meter
+    runs: dict[str, str]
+    begin: Callable[[Item, str], None]
+    tell: Callable[[Row], None]
+    parallel: int = PARALLEL
+    under_way: set[Engine] = field(default_factory=set[Engine])
+    lines: int = 0  # finished lines of thought, and their tokens: what one takes
+    tokens: int = 0
+    ending: str = ""
+    _failures: int = 0
+
+    async def run(self, items: Sequence[Item]) -> list[Item]:
+        """Answer; those that were still open when the batch was stopped. Raises ValueError, OSError."""
+        for item in items:
+            self.recall(item)
+        try:
+            late = await self.round([*items], FIRST / max(1, len(items)) if self.capped else None)
+            if late and not self.ending:
+                late = await self.round(late, None)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return late
+
+    def recall(self, item: Item) -> None:
+        """Book what a question has cost in earlier sittings; its run is none of another question."""
+        if run := self.runs.get(item.id):
+            try:
+                question, spent = account(run)
+            except ValueError:
+                del self.runs[item.id]
+                return
+            self.pot.book(spent, "policy")
+            if question != Problem.of(item.question).question:
+                del self.runs[item.id]
+
+    @property
+    def capped(self) -> bool:
+        """Does the pot hold tokens or dollars to deal out?"""
+        return self.pot.budget.tokens is not None or self.pot.budget.dollars is not None
+
+    def stop(self, why: str, told: str = "") -> None:
+        """Begin nothing more, and end what is under way; `told` is what people read of it."""
+        self.ending = self.ending or told or why
+        for engine in [*self.under_way]:
+            engine.stop(why)
+
+    async def round(self, items: list[Item], part: float | None) -> list[Item]:
+        """Every item once; `part` of what the pot holds now is the share of each, None: the last round."""
+        whole, line, late = self.left(), deque(items), list[Item]()
+
+        async def work() -> None:
+            while line and not self.ending:
+                item = line.popleft()
+                share = whole.times(part) if part else self.left().times(1 / (len(line) + 1))
+                row = await self.answer(item, share)
+                if row.settled or (part is None and not self.ending):
+                    self.tell(row)
+                else:
+                    late.append(item)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.parallel, len(items))):
+                group.create_task(work())
+        order = {item.id: place for place, item in enumerate(items)}
+        return sorted([*late, *line], key=lambda item: order[item.id])
+
+    async def answer(self, item: Item, share: Share) -> Row:
+        """One question, begun or gone on with, on its share."""
+        try:
+            check(item.question)
+        except ValueError as error:
+            return Row(item, "refused", error=str(error))
+        if self.pot.room(0) == 0:
+            return Row(item, "budget")
+        engine = self.engine(item)
+        engine.meter.parent = self.pot
+        self.allow(engine.meter, share)
+        faults: list[str] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Failed):
+                faults.append(event.error)
+
+        engine.watchers.append(hear)
+        self.under_way.add(engine)
+        try:
+            end = await engine.run()
+        finally:
+            self.under_way.discard(engine)
+        self.learn(end)
+        failed = end.why == "failed"
+        self._failures = self._failures + 1 if failed else 0
+        if self._failures >= STREAK:
+            last = faults[-1] if faults else ""
+            self.stop("failed", f"{STREAK} questions in a row failed, the last: {last}")
+        error = faults[-1] if failed and faults else ""
+        return Row(item, end.why, result(engine, end), engine.meter.usage, error)
+
+    def engine(self, item: Item) -> Engine:
+        """The engine of a question: its run goes on where there is one."""
+        if run := self.runs.get(item.id):
+            own = self.options.copy()
+            own.pop("seed", None)  # those of the run
+            own.pop("system", None)
+            return reopen(run, **own)
+        engine = prepare(item.question, **self.options)
+        self.runs[item.id] = engine.name
+        self.begin(item, engine.name)
+        return engine
+
+    def allow(self, meter: Meter, share: Share) -> None:
+        """Let a question spend its share beyond what it has, and enough for a line of thought or two."""
+        if not self.capped:
+            return
+        usage, budget = meter.usage, meter.budget
+        tokens = None
+        if share.tokens is not None:
+            typical = 2 * self.tokens // self.lines if self.lines else 0
+            tokens = usage.completion + usage.unseen + max(1, share.tokens, typical)
+        dollars = share.dollars
+        if dollars is not None and meter.price is not None:
+            dollars += meter.price.of(usage) + meter.price.most(0, usage.unseen)
+        meter.budget = replace(budget, tokens=tokens or budget.tokens, dollars=dollars)
+
+    def learn(self, end: Finished) -> None:
+        """How long a line of thought is."""
+        self.lines += end.samples
+        self.tokens += end.usage.completion
+
+    def left(self) -> Share:
+        """What the pot has neither spent nor promised."""
+        budget, usage = self.pot.budget, self.pot.usage
+        tokens = dollars = None
+        if budget.tokens is not None:
+            tokens = max(0, budget.tokens - usage.completion - usage.unseen - self.pot.promised)
+        if budget.dollars is not None and (price := self.pot.price) is not None:
+            gone = price.of(usage) + price.most(0, usage.unseen) + self.pot.promised_dollars
+            dollars = max(Decimal(0), budget.dollars - gone)
+        return Share(tokens, dollars)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Part of a budget; None: of this there is no limit."""
+
+    tokens: int | None
+    dollars: Decimal | None
+
+    def times(self, part: float) -> Share:
+        """A part of it."""
+        return Share(
+            None if self.tokens is None else int(self.tokens * part),
+            None if self.dollars is None else self.dollars * Decimal(str(part)),
+        )
+
+
+def pot_of(budget: Budget, options: Options, spent: Usage) -> Meter:
+    """The meter of all questions together, with what earlier sittings spent. Raises ValueError."""
+    pot = Meter(budget, options.get("price"))
+    pot.book(spent, "policy")
+    return pot

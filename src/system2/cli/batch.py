@@ -1,0 +1,192 @@
+"""`system2 batch`: a file of questions to a file of answers, on one budget. Stopped, the same command goes on.
+
+The answers are their own ledger: what stands there is settled, and what it cost counts as spent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from system2.batch import Batch, Item, Row, pot_of
+from system2.cli.ledger import Ledger
+from system2.cli.options import settings
+from system2.cli.terminal import shown
+from system2.core import FREE, Budget, Usage
+from system2.solve import amount, is_url
+
+MOST = 1 << 30  # bytes of a file of questions
+
+
+def batch(options: argparse.Namespace) -> int:
+    """Answer them all; exit status 0 if every question is settled, 1 if not, 130 when interrupted."""
+    source, target = Path(options.input), Path(options.output)
+    items, faults = read(source)
+    for fault in faults:
+        sys.stderr.write(f"system2: {shown(fault)}\n")
+    given, budget = settings(options), spendable(options)
+    for name in ("tokens", "dollars", "seconds"):
+        given.pop(name, None)  # of all questions together
+    if not is_url(given.get("model", "")):
+        given.setdefault("price", FREE)
+    with Ledger(target) as ledger:
+        open_items = [item for item in items if ledger.settled.get(item.id) != item.question]
+        pot = pot_of(budget, given, ledger.spent)
+        screen = Screen(len(items), len(items) - len(open_items), pot.usage.completion)
+        sys.stderr.write(f"system2: {screen.begun(budget, len(faults))}\n")
+
+        def tell(row: Row) -> None:
+            ledger.write(row)
+            screen.show(row, batch.pot.usage)
+
+        batch = Batch(given, pot, ledger.runs, ledger.begin, tell, options.parallel)
+        left = asyncio.run(until_stopped(batch, open_items, screen))
+        if not left and not faults:
+            ledger.tidy()
+    screen.end(len(left), target, batch.ending)
+    if batch.ending == "interrupted":
+        return 130
+    return 0 if not left and not faults and not screen.open else 1
+
+
+def spendable(options: argparse.Namespace) -> Budget:
+    """The budget of all questions together. Raises ValueError."""
+    if options.tokens is not None and options.tokens < 1:
+        raise ValueError(f"--tokens must be at least 1, {options.tokens} was given")
+    if not 1 <= options.parallel <= 1000:
+        raise ValueError(f"--parallel must be from 1 to 1000, {options.parallel} was given")
+    if options.seconds is not None and not options.seconds > 0:
+        raise ValueError(f"--seconds must be more than 0, {options.seconds} was given")
+    dollars = None if options.dollars is None else amount(options.dollars, "--dollars")
+    return Budget(options.tokens, dollars, options.seconds)
+
+
+async def until_stopped(batch: Batch, items: list[Item], screen: Screen) -> list[Item]:
+    """Run; the first Ctrl-C ends what is under way and keeps it, a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        batch.stop("interrupted")
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    if (seconds := batch.pot.budget.seconds) is not None:
+        loop.call_later(seconds, batch.stop, "time")
+    ticking = asyncio.create_task(screen.tick(batch))
+    try:
+        return await batch.run(items)
+    finally:
+        ticking.cancel()
+
+
+# ---------------------------------------------------------------- questions
+
+
+def read(path: Path) -> tuple[list[Item], list[str]]:
+    """Questions of a JSON Lines file, and what is wrong with lines that hold none. Raises ValueError, OSError.
+
+    A line is a text, or an object with "question" and, if wanted, "id"; the id is else the line's number.
+    """
+    if path.stat().st_size > MOST:
+        raise ValueError(f"{path} has more than {MOST:,} bytes; split it")
+    items: dict[str, Item] = {}
+    faults: list[str] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            item = parsed(line.decode("utf-8-sig"), number)
+        except ValueError as error:
+            faults.append(f"{path}, line {number}: {error}; the line is left out")
+            continue
+        if item.id in items:
+            faults.append(f"{path}, line {number}: the id {item.id!r} was there before; left out")
+            continue
+        items[item.id] = item
+    if not items:
+        raise ValueError(
+            f'{path} holds no questions; every line is an object such as {{"question": "What is 17 * 23?"}}'
+        )
+    return [*items.values()], faults
+
+
+def parsed(line: str, number: int) -> Item:
+    """The question of a line. Raises ValueError."""
+    try:
+        found: Any = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"no JSON ({error})") from error
+    if isinstance(found, str):
+        return Item(str(number), found)
+    given = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    question, id = given.get("question"), given.get("id", number)
+    if not isinstance(question, str):
+        raise ValueError('expected an object with the text "question"')
+    if not isinstance(id, str | int):
+        raise ValueError(f'"id" must be a text or a whole number, {str(id)[:40]} was given')
+    return Item(str(id), question)
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Screen:
+    """How far it is, on standard error: a line that changes on a terminal, the end everywhere."""
+
+    def __init__(self, items: int, done: int, tokens: int) -> None:
+        self.items, self.done, self.before, self.began = items, done, done, time.monotonic()
+        self.tokens, self.open, self.answered = tokens, 0, 0
+        self.on = sys.stderr.isatty()
+
+    def begun(self, budget: Budget, faults: int) -> str:
+        """What is about to happen."""
+        some = f"{self.items:,} questions"
+        some += f", {self.before:,} of them answered before" if self.before else ""
+        caps = [
+            f"{budget.tokens:,} tokens" if budget.tokens is not None else "",
+            f"${budget.dollars}" if budget.dollars is not None else "",
+            f"{budget.seconds:g} s" if budget.seconds is not None else "",
+        ]
+        cap = " and ".join(filter(None, caps))
+        left = f"; {faults} lines were left out" if faults else ""
+        return f"{some}; at most {cap} for all of them{left}" if cap else some + left
+
+    def show(self, row: Row, usage: Usage) -> None:
+        """One more is settled, or had all the budget there was."""
+        self.done += 1
+        self.open += not row.settled
+        self.answered += bool(row.result and row.result.answer is not None)
+        self.tokens = usage.completion
+
+    async def tick(self, batch: Batch) -> None:
+        """Draw the line anew, four times a second."""
+        while self.on:
+            cost = batch.pot.cost
+            money = f", ${cost:.4f}" if cost else ""
+            sys.stderr.write(
+                f"\r\x1b[2K{self.done:,} of {self.items:,} questions, {len(batch.under_way)} under way, "
+                f"{batch.pot.usage.completion:,} tokens{money}, {time.monotonic() - self.began:.0f} s"
+            )
+            sys.stderr.flush()
+            await asyncio.sleep(0.25)
+
+    def end(self, left: int, target: Path, ending: str) -> None:
+        """What came of it, and what to do next."""
+        if self.on:
+            sys.stderr.write("\r\x1b[2K")
+        now = self.done - self.before
+        told = f"{now:,} questions done, {self.answered:,} with an answer, in {target}"
+        if ending:
+            told += f"; ended: {shown(ending)}"
+        if left or self.open:
+            told += (
+                f"; {left + self.open:,} are open: the same command goes on with them, "
+                "with a larger budget where it is spent"
+            )
+        sys.stderr.write(f"system2: {told}\n")

@@ -1,0 +1,113 @@
+"""`system2 batch`, in processes of its own: broken lines are named, a killed batch goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from cli.command import finish, run, start
+
+QUESTIONS = ["What is 347 * 86?", "Use 13, 8, 5 to make 57", "Which is larger, 9.11 or 9.8?"]
+
+
+def written(folder: Path, *lines: str) -> Path:
+    path = folder / "in.jsonl"
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_file_of_questions_becomes_a_file_of_answers(tmp_path: Path) -> None:
+    objects = [json.dumps({"id": f"q{n}", "question": q}) for n, q in enumerate(QUESTIONS)]
+    source = written(tmp_path, *objects, '"What is 2 + 3?"', "")
+    out = tmp_path / "out.jsonl"
+    ran = run("batch", str(source), str(out), "--effort", "low", data=tmp_path)
+    assert ran.status == 0, ran.err
+    found = {row["id"]: row for row in rows(out)}
+    assert set(found) == {"q0", "q1", "q2", "4"}
+    assert (found["q0"]["answer"], found["q2"]["answer"], found["4"]["answer"]) == (
+        "29842",
+        "9.8",
+        "5",
+    )
+    assert all(
+        row["run"] and row["question"] and row["cost_dollars"] == 0 for row in found.values()
+    )
+    assert not (tmp_path / "out.jsonl.runs").exists()
+    again = run("batch", str(source), str(out), "--effort", "low", data=tmp_path)
+    assert again.status == 0 and "4 of them answered before" in again.err
+    assert {row["id"]: row for row in rows(out)} == found
+
+
+def test_broken_lines_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    source = written(
+        tmp_path, "{", '"What is 2 + 3?"', "[1]", '{"question": 7}', '{"id": [], "question": "x"}',
+        '{"id": 2, "question": "twice"}', "[" * 100_000, '""',
+    )  # fmt: skip
+    out = tmp_path / "out.jsonl"
+    ran = run("batch", str(source), str(out), "--effort", "low", data=tmp_path)
+    assert ran.status == 1
+    for number in (1, 3, 4, 5, 6, 7):
+        assert f"in.jsonl, line {number}: " in ran.err
+    assert "Traceback" not in ran.err
+    found = {row["id"]: row for row in rows(out)}
+    assert found["2"]["answer"] == "5" and found["8"]["why"] == "refused" and found["8"]["error"]
+
+
+def test_a_short_budget_is_kept_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    source, out = written(tmp_path, *(json.dumps(q) for q in QUESTIONS)), tmp_path / "out.jsonl"
+    ran = run("batch", str(source), str(out), "--tokens", "150", data=tmp_path)
+    assert ran.status == 1 and "are open" in ran.said
+    spent = [sum(row["spent"].get(n, 0) for n in ("reasoning", "answer")) for row in rows(out)]
+    assert sum(spent) <= 150 and len(spent) == 3
+    ran = run("batch", str(source), str(out), "--tokens", "8000", data=tmp_path)
+    assert ran.status == 0, ran.err
+    assert {row["id"]: row["answer"] for row in rows(out)}["1"] == "29842"
+
+
+def test_killed_it_goes_on(tmp_path: Path) -> None:
+    lines = [json.dumps(f"Use 9, 4, 11, {n} to make 30") for n in range(2, 10)]
+    source, out = written(tmp_path, *lines), tmp_path / "out.jsonl"
+    command = ("batch", str(source), str(out), "--samples", "32")
+    process, end = start(*command, data=tmp_path), time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if out.exists() and out.read_bytes().count(b"\n") >= 2:
+            break
+        time.sleep(0.002)
+    process.kill()
+    finish(process)
+    before = rows(out)
+    ran = run(*command, data=tmp_path)
+    assert ran.status == 0, ran.err
+    assert rows(out)[: len(before)] == before
+    assert sorted(int(row["id"]) for row in rows(out)) == list(range(1, 9))
+    runs = {row["run"] for row in rows(out)}
+    assert len(list((tmp_path / "system2" / "runs").glob("*.jsonl"))) == len(runs) == 8
+
+
+def test_what_is_no_batch_is_said_in_a_sentence(tmp_path: Path) -> None:
+    source, out = written(tmp_path, '"What is 2 + 3?"'), tmp_path / "out.jsonl"
+    out.write_text("my notes\n")
+    ran = run("batch", str(source), str(out), data=tmp_path)
+    assert (
+        ran.status == 1 and "no answer of a batch" in ran.said and out.read_text() == "my notes\n"
+    )
+    out.unlink()
+    for words, said in (
+        ((str(tmp_path / "none.jsonl"), str(out)), "none.jsonl"),
+        ((str(source), str(tmp_path / "no" / "out.jsonl")), "no/out.jsonl"),
+        ((str(source), str(out), "--tokens", "0"), "--tokens must be at least 1"),
+        ((str(source), str(out), "--dollars", "x"), "--dollars: expected an amount"),
+        ((str(source), str(out), "--parallel", "0"), "--parallel must be from 1"),
+        ((str(source), str(out), "--effort", "huge"), "there is no effort"),
+        ((str(source), str(out), "--model", "http://127.0.0.1:9"), "needs model_name"),
+    ):
+        ran = run("batch", *words, data=tmp_path)
+        assert ran.status == 1 and said in ran.said, ran.err
+    source.write_text("\n")
+    assert "holds no questions" in run("batch", str(source), str(out), data=tmp_path).said
