@@ -73,7 +73,7 @@ def test_a_short_budget_is_kept_and_a_larger_one_goes_on(tmp_path: Path) -> None
 def test_killed_it_goes_on(tmp_path: Path) -> None:
     lines = [json.dumps(f"Use 9, 4, 11, {n} to make 30") for n in range(2, 10)]
     source, out = written(tmp_path, *lines), tmp_path / "out.jsonl"
-    command = ("batch", str(source), str(out), "--samples", "32")
+    command = ("batch", str(source), str(out), "--samples", "16")
     process, end = start(*command, data=tmp_path), time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         if out.exists() and out.read_bytes().count(b"\n") >= 2:
