@@ -27,6 +27,7 @@ MAY = {
     "engine": {"core"},
     "store": {"core"},
     "records": {"core", "store"},
+    "estimate": {"core", "records"},
     "policies": {"core", "programs"},
     "verifiers": {"core", "programs"},
     "sidecars": {"core"},
@@ -39,7 +40,18 @@ MAY = {
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
-    | {"records", "tasks", "effort", "solve", "resuming", "batch", "server", "training", "evals"},
+    | {
+        "records",
+        "estimate",
+        "tasks",
+        "effort",
+        "solve",
+        "resuming",
+        "batch",
+        "server",
+        "training",
+        "evals",
+    },
     "__main__": {"cli"},
     "__init__": {"core", "search", "solve", "resuming"},
 }

@@ -19,13 +19,32 @@ from system2.cli.terminal import quoted, shown
 from system2.cli.thoughts import pretty
 from system2.core import Billed, Event, Failed, Finished, Usage
 from system2.engine import Engine
+from system2.estimate import estimate
+from system2.records import summaries
 from system2.resuming import reopen
 from system2.solve import Result, prepare, result
 
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question; exit status 0 with an answer, 1 without or with a fault, 130 when interrupted."""
-    return answer(prepare(question(options), **settings(options)), options)
+    engine = prepare(question(options), **settings(options))
+    if options.tokens or options.dollars or options.seconds:
+        sys.stderr.write(f"system2: {shown(foreseen(engine))}\n")
+    return answer(engine, options)
+
+
+def foreseen(engine: Engine) -> str:
+    """What the run may cost, and what runs like it did: said before anything is spent."""
+    budget, price = engine.meter.budget, engine.meter.price
+    caps = [f"{budget.tokens:,} tokens" if budget.tokens is not None else ""]
+    if budget.dollars is not None:
+        caps.append(f"${budget.dollars}")
+    elif budget.tokens is not None and price is not None and price.completion:
+        caps.append(f"${price.most(0, budget.tokens):.4f} of completions")
+    caps.append(f"{budget.seconds:g} s" if budget.seconds is not None else "")
+    told = f"at most {', '.join(filter(None, caps))}"
+    before = estimate(summaries(), engine.settings)
+    return f"{told}; {before}" if before else f"{told}; too few runs like this to tell more"
 
 
 def resume(options: argparse.Namespace) -> int:
