@@ -1,6 +1,39 @@
 """Who scores a line of thought. Each sees the question, never a gold answer it was not handed."""
 
+from system2.verifiers.confidence import (
+    Confidence,
+    group_confidence,
+    mean_confidence,
+    tail_confidence,
+)
 from system2.verifiers.exact import Exact, exact
 from system2.verifiers.expression import Expressions, reaches
+from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
+from system2.verifiers.ladder import Ladder, ladder
+from system2.verifiers.mathematics import Mathematical, mathematical, same
+from system2.verifiers.number import canonical, value
+from system2.verifiers.schema import Schema, json_schema
 
-__all__ = ["Exact", "Expressions", "exact", "reaches"]
+__all__ = [
+    "Confidence",
+    "Exact",
+    "Expressions",
+    "Ladder",
+    "Mathematical",
+    "Pairwise",
+    "Schema",
+    "SelfJudge",
+    "canonical",
+    "exact",
+    "group_confidence",
+    "json_schema",
+    "ladder",
+    "mathematical",
+    "mean_confidence",
+    "pairwise",
+    "reaches",
+    "same",
+    "self_judge",
+    "tail_confidence",
+    "value",
+]

@@ -1,0 +1,59 @@
+"""Verifiers one after another, the cheap ones first. Knows nothing about what any of them looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from system2.core import CallFailed, Chain, Problem, Verifier, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Asks each verifier about the chains that those before it left unsure."""
+
+    rungs: tuple[Verifier, ...]
+    low: float
+    high: float
+
+    async def score(
+        self, problem: Problem, chains: Sequence[Chain], write: Write
+    ) -> list[float | None]:
+        """The last score that a verifier gave; None where none gave one.
+
+        A verifier whose call fails is passed over. Raises CallFailed where that leaves no score at all.
+        """
+        scores: list[float | None] = [None] * len(chains)
+        failed: CallFailed | None = None
+        for rung in self.rungs:
+            unsure = [n for n, score in enumerate(scores) if self._unsure(score)]
+            if not unsure:
+                break
+            try:
+                told = await rung.score(problem, [chains[n] for n in unsure], write)
+            except CallFailed as error:
+                failed = error
+                continue
+            for n, score in zip(unsure, told, strict=True):
+                scores[n] = scores[n] if score is None else score
+        if failed and all(score is None for score in scores):
+            raise failed
+        return scores
+
+    def _unsure(self, score: float | None) -> bool:
+        return score is None or self.low < score < self.high
+
+
+def ladder(*verifiers: Verifier, sure: tuple[float, float] = (0.0, 1.0)) -> Ladder:
+    """Asks the first verifier about every chain, the next about those it left unsure, and so on.
+
+    sure    a score at or below the first number, or at or above the second, is final. Where the
+            scores of two verifiers do not mean the same, only 0 and 1 should be.
+    Raises ValueError without a verifier, and for numbers that are not 0 ≤ low ≤ high ≤ 1.
+    """
+    low, high = sure
+    if not verifiers:
+        raise ValueError("ladder: at least one verifier is needed, the cheapest first")
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"ladder: sure must be 0 ≤ low ≤ high ≤ 1, ({low}, {high}) was given")
+    return Ladder(verifiers, low, high)
