@@ -1,6 +1,6 @@
 """Failing and hanging calls: how much later 64 samples answer, and whether they answer as well.
 
-    python benchmarks/faults.py [--questions 8] [--seed 1] [--silence 0.5] [--json FILE]
+    python benchmarks/faults.py [--questions 8] [--seed 1] [--rate 12] [--chunk 3] [--silence 0.5] [--json FILE]
 
 10 % of the calls get an HTTP 500, 5 % are never answered; the same questions without and with that. Bars:
 every answer within 1.5 × of its fault-free time, accuracy inside its 95 % interval. With $SYSTEM2_DATA the
@@ -14,18 +14,18 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from statistics import mean, stdev
 
 from replies import FILE, Manners, recorded
 from server import Server
-from usage import MODEL, QUESTION, ask, verdict
+from usage import MODEL, QUESTION, Lag, ask, verdict
 
 from system2.policies.chat import Chat
 from system2.search import best_of, majority
 
-RATE = 12.0  # tokens a second in every stream: a slow model of today, a reply of some 5 seconds
 SLOWER = 1.5
 
 
@@ -55,6 +55,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="failing and hanging calls")
     parser.add_argument("--questions", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=12.0, help="tokens a second of a reply")
+    parser.add_argument("--chunk", type=int, default=3, help="tokens that arrive together")
     parser.add_argument(
         "--silence", type=float, default=0.5, help="seconds after which a silent call hangs"
     )
@@ -63,11 +65,11 @@ def main() -> None:
     rights = asked(given.questions, given.seed)
     whole: list[tuple[float, bool]] = []
     faulty: list[tuple[float, bool]] = []
-    with Server(recorded="SYSTEM2_DATA" in os.environ) as server:
+    with Lag() as lag, Server(recorded="SYSTEM2_DATA" in os.environ) as server:
         answer(server, QUESTION, "7", Manners(), 60.0)  # loads the SDK
         for n, (question, right) in enumerate(rights.items()):
-            good = Manners(seed=given.seed + n, rate=RATE, per_chunk=3, right=0.4)
-            bad = Manners(given.seed + n, RATE, 3, fail=0.10, hang=0.05, right=0.4)
+            good = Manners(seed=given.seed + n, rate=given.rate, per_chunk=given.chunk, right=0.4)
+            bad = replace(good, fail=0.10, hang=0.05)
             whole.append(answer(server, question, right, good, given.silence))
             faulty.append(answer(server, question, right, bad, given.silence))
     times = [[seconds for seconds, _ in ends] for ends in (whole, faulty)]
@@ -86,6 +88,7 @@ def main() -> None:
         f"| right | {mean(hits[0]):.1%} | {mean(hits[1]):.1%} | {100 * mean(apart):+.1f} points | "
         f"± {100 * half:.1f} | {verdict(inside)} |"
     )
+    print(f"\nAt worst this machine overslept by {lag.worst:.2f} seconds.")
     if given.json:
         Path(given.json).write_text(json.dumps({"seconds": times, "right": hits}))
 

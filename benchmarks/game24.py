@@ -26,6 +26,7 @@ from recorded24 import (
     Game,
     Rates,
     Recording,
+    after,
     load,
     numbers,
     tokens,
@@ -204,6 +205,15 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|")
     print(f"| recorded tree of thoughts | {theirs} | {cost:.2f} | | | |")
+    composed = sum(
+        any(
+            numbers(after(game, new) or ()) == (24,)
+            for step in tree["steps"]
+            for new in step["new_ys"]
+        )
+        for game, tree in zip(games, recorded, strict=True)
+    )
+    print(f"| … with answers composed from its moves | {composed} | | | | |")
     rows: list[dict[str, object]] = []
     for name, run in RUNS.items():
         seeds = range(given.seed, given.seed + (given.seeds if run.chance else 1))
