@@ -68,11 +68,32 @@ class Backend:
             breaks = dice.randrange(1, max(2, min(map(len, texts)))) if resets else None
             stream = self.stream(record, texts, ends, manners, breaks=breaks, hangs=hangs)
             return StreamingResponse(stream, media_type="text/event-stream")
-        if hangs or resets:
-            record.outcome = "hung"
-            await asyncio.sleep(3600)
-        record.sent, record.outcome = sum(map(len, texts)), "done"
-        await asyncio.sleep(max(map(len, texts)) / manners.rate if manners.rate else 0)
+        return await self.whole(request, record, texts, ends, manners, silent=hangs or resets)
+
+    async def whole(
+        self,
+        request: Any,
+        record: Record,
+        texts: list[list[str]],
+        ends: list[str],
+        manners: Manners,
+        *,
+        silent: bool,
+    ) -> Any:
+        """A reply in one piece: written at the same rate, and given up when the client has gone."""
+        from starlette.responses import JSONResponse, Response
+
+        longest, size = max(map(len, texts)), manners.per_chunk
+        record.outcome = "hung" if silent else "open"
+        for at in range(0, longest, size):
+            await asyncio.sleep(size / manners.rate if manners.rate else 0)
+            while silent and not await request.is_disconnected():
+                await asyncio.sleep(0.1)
+            if await request.is_disconnected():
+                record.outcome = "hung" if silent else "gone"
+                return Response(status_code=499)
+            record.sent += sum(len(text[at : at + size]) for text in texts)
+        record.outcome = "done"
         choices = [
             {"index": n, "message": {"role": "assistant", "content": "".join(text)}, "finish_reason": end}
             for n, (text, end) in enumerate(zip(texts, ends))
