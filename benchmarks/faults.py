@@ -29,11 +29,16 @@ from system2.search import best_of, majority
 SLOWER = 1.5
 
 
+def kept() -> Path | None:
+    """The folder of the recording, where there is one."""
+    folder = os.environ.get("SYSTEM2_DATA")
+    return Path(folder) if folder and (Path(folder) / FILE).exists() else None
+
+
 def asked(count: int, seed: int) -> dict[str, str]:
     """Questions and what is right: of the recording where there is one."""
-    folder = os.environ.get("SYSTEM2_DATA")
-    if folder and (Path(folder) / FILE).exists():
-        _, rights = recorded(Path(folder))
+    if folder := kept():
+        _, rights = recorded(folder)
         return dict(Random(seed).sample([*rights.items()], count))
     return {f"{QUESTION} ({n})": "7" for n in range(count)}
 
@@ -65,7 +70,7 @@ def main() -> None:
     rights = asked(given.questions, given.seed)
     whole: list[tuple[float, bool]] = []
     faulty: list[tuple[float, bool]] = []
-    with Lag() as lag, Server(recorded="SYSTEM2_DATA" in os.environ) as server:
+    with Lag() as lag, Server(recorded=kept() is not None) as server:
         answer(server, QUESTION, "7", Manners(), 60.0)  # loads the SDK
         for n, (question, right) in enumerate(rights.items()):
             good = Manners(seed=given.seed + n, rate=given.rate, per_chunk=given.chunk, right=0.4)
