@@ -164,7 +164,7 @@ def beta(url: str, given: argparse.Namespace) -> tuple[int, int]:
 def its_hub(given: argparse.Namespace) -> dict[str, int]:
     """Its Beta rule. Runs in the peers' environment."""
     from its_hub import BetaSelfConsistency  # pyright: ignore
-    from its_hub.core.lms import OpenAICompatibleLanguageModel  # pyright: ignore
+    from its_hub.core.lms.openai_lm import OpenAICompatibleLanguageModel  # pyright: ignore
     from its_hub.core.orchestrator import LMOrchestrator  # pyright: ignore
 
     def answer(text: str) -> str:

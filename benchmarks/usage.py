@@ -162,9 +162,11 @@ def broken(server: Server, given: argparse.Namespace) -> bool:
     for name, strategy in STRATEGIES.items():
         totals, fine = [0, 0, 0, 0], True
         for seed in range(given.seed, given.seed + given.runs):
-            server.behave(Manners(seed=dice(seed, name), rate=60, reset=0.3, truncate=0.1))
+            rate = 80.0 / given.seconds  # a reply takes some three quarters of the time
+            server.behave(Manners(dice(seed, name), rate, reset=0.3, truncate=0.1))
             policy = Tap(Chat(MODEL, base_url=server.url))
-            found = ask(server, policy=policy, strategy=strategy(), seconds=0.8, seed=seed).usage
+            end = ask(server, policy=policy, strategy=strategy(), seconds=given.seconds, seed=seed)
+            found = end.usage
             row = [policy.reached, found.completion, sent(server.counts()), found.unseen]
             fine = fine and row[0] <= row[1] <= row[2] <= row[1] + row[3]
             totals = [a + b for a, b in zip(totals, row, strict=True)]
@@ -180,7 +182,6 @@ def caps(server: Server, given: argparse.Namespace) -> bool:
     met = True
     wide = best_of(4 * AT_ONCE, choose=majority)
     policy = Chat(MODEL, base_url=server.url)
-    ask(server, policy=policy, strategy=single())  # loads the SDK
     tokens = AT_ONCE * MOST
     dollars = AT_ONCE * PRICE.most(500, MOST)
     limits: dict[str, dict[str, Any]] = {
@@ -227,12 +228,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="what runs report and spend")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3, help="of each strategy or cap")
-    parser.add_argument("--seconds", type=float, default=2.0, help="the cap on time")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="the cap on time, and the deadline that cancels"
+    )
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--json", help="also write the verdicts here")
     given = parser.parse_args()
     met: dict[str, bool] = {}
     with Server() as server:
+        ask(server, strategy=single())  # loads the SDK
         for name in given.only.split(","):
             print(f"\n{name}\n")
             met[name] = PARTS[name](server, given)
