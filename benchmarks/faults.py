@@ -19,9 +19,9 @@ from pathlib import Path
 from random import Random
 from statistics import mean, stdev
 
+from asking import MODEL, QUESTION, Lag, ask, verdict
 from replies import FILE, Manners, recorded
 from server import Server
-from usage import MODEL, QUESTION, Lag, ask, verdict
 
 from system2.policies.chat import Chat
 from system2.search import best_of, majority
