@@ -1,6 +1,7 @@
 # Works with GNU make from 3.81 and any POSIX shell. PYTHON=python3.x chooses another Python for .venv.
 SHELL := /bin/sh
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -11,11 +12,11 @@ export Q
 export PYTHON
 
 .NOTPARALLEL:
-.PHONY: help ask question test test-slow golden check bench clean
+.PHONY: help ask question test test-slow golden check bench bench-search clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 ask: question $(VENV)/.kernel ## answer a question: make ask Q="What is 17 × 23?" (ARGS="--effort high" for options)
 	@exec $(BIN)/python -m system2 ask $(ARGS) -- "$$Q"
@@ -37,6 +38,10 @@ check: $(VENV)/.dev ## lint, format and types: ruff and pyright
 
 bench: $(VENV)/.dev $(VENV)/.kernel ## measure speed and print ratios (minutes)
 	@for one in benchmarks/*.py; do echo "$$one"; $(BIN)/python "$$one" || exit 1; done
+
+bench-search: $(VENV)/.dev $(PEERS)/.made ## measure strategies, stop rules, accounting and faults, with peers beside them
+	@for one in search stopping game24 usage faults peers; do \
+		echo "benchmarks/$$one.py"; $(BIN)/python "benchmarks/$$one.py" || exit 1; done
 
 clean: ## remove caches and builds; .venv and runs stay
 	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage
@@ -65,3 +70,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@sh .ci/progress $(VENV)/dev.log "installing system2 and what its tests need (once)" \
 		$(PIP) -e '.[dev,train,eval]'
 	@touch $(VENV)/.base $@
+
+# Peers are no dependency: they have an environment of their own.
+$(PEERS)/.made:
+	@sh .ci/venv $(PEERS)
+	@sh .ci/progress $(PEERS)/pip.log "installing peers to measure against (once)" \
+		$(PEERS)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+		treequest==0.3.3 'its_hub[lm]==1.2.0'
+	@touch $@

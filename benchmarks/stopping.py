@@ -15,7 +15,6 @@ import gzip
 import json
 import os
 import re
-import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +144,8 @@ def main() -> None:
     given = parser.parse_args()
     folder = os.environ.get("SYSTEM2_DATA")
     if not folder:
-        sys.exit("SYSTEM2_DATA is not set: it names the folder of the recorded answers")
+        print("SYSTEM2_DATA is not set: it names the folder of the recorded answers")
+        return
     asked = questions(Path(folder))
     rows: list[dict[str, object]] = []
     base: tuple[list[float], float, float] | None = None
