@@ -32,7 +32,7 @@ MAY = {
     "verifiers": {"core", "programs"},
     "sidecars": {"core"},
     "tasks": {"core", "programs", "verifiers"},
-    "effort": {"core", "search"},
+    "effort": {"core", "search", "verifiers"},
     "solve": BELOW | {"effort"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from system2.core import Node, Strategy, Tree
-from system2.search import agreed, best, best_of, confidence, direct, solved, weighted
+from system2.search import best, best_of, confidence, consensus, direct, solved, weighted
+from system2.verifiers import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,29 +15,29 @@ class Effort:
     """What an effort means.
 
     samples      lines of thought at most; 0: none, the answer at once
-    lead         a vote ends when the first answer is this many votes ahead
+    sure         a vote ends when the first answer is the more frequent one with this probability
     token        the embedded model's own dial: "none", "low" or "high"
     temperature  0: the likeliest token each time
     tokens       budget of completion tokens; an explicit budget replaces it
     """
 
     samples: int
-    lead: int
+    sure: float
     token: str
     temperature: float
     tokens: int
 
 
-#                         samples  lead  token  temperature    tokens
+#                         samples   sure  token  temperature    tokens
 EFFORTS: Mapping[str, Effort] = {
-    "none":        Effort(      0,    1, "none",        0.0,      256),
-    "minimal":     Effort(      1,    1, "low",         0.0,    2_048),
-    "low":         Effort(      1,    1, "high",        0.0,    4_096),
-    "medium":      Effort(      8,    2, "high",        0.7,   16_384),
-    "high":        Effort(     32,    3, "high",        0.8,   65_536),
-    "xhigh":       Effort(    128,    4, "high",        0.9,  262_144),
-    "max":         Effort(    512,    6, "high",        1.0,  524_288),
-    "pro":         Effort(  1_024,    8, "high",        1.0, 1_048_576),
+    "none":        Effort(      0, 0.850, "none",        0.0,      256),
+    "minimal":     Effort(      1, 0.850, "low",         0.0,    2_048),
+    "low":         Effort(      1, 0.850, "high",        0.0,    4_096),
+    "medium":      Effort(      8, 0.850, "high",        0.7,   16_384),
+    "high":        Effort(     32, 0.930, "high",        0.8,   65_536),
+    "xhigh":       Effort(    128, 0.950, "high",        0.9,  262_144),
+    "max":         Effort(    512, 0.990, "high",        1.0,  524_288),
+    "pro":         Effort(  1_024, 0.998, "high",        1.0, 1_048_576),
 }  # fmt: skip
 DEFAULT = "medium"
 
@@ -60,13 +61,13 @@ def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
     if count == 1:
         return best_of(1)
     return best_of(
-        count, choose=checked_or_voted, need=either(solved(), agreed(row.lead, answer=unrefuted))
+        count, choose=checked_or_voted, need=either(solved(), consensus(row.sure, answer=unrefuted))
     )
 
 
-def unrefuted(node: Node) -> str | None:
-    """The answer that a line of thought votes for; one that a verifier refuted has no vote."""
-    return None if node.score == 0.0 else node.answer
+def unrefuted(node: Node) -> Hashable | None:
+    """What a line of thought votes for: `0.5` and `1/2` are one answer. A refuted one has no vote."""
+    return None if node.score == 0.0 else value(node)
 
 
 _vote = weighted(confidence, answer=unrefuted)
