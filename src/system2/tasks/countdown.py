@@ -93,16 +93,18 @@ def finished(trace: str) -> bool:
 def taught(trace: str) -> list[tuple[str, bool]]:
     """The trace in pieces, and whether each is one to learn to write.
 
-    Moves that lead nowhere were drawn blindly. What follows from them is learnt, to make them is
-    not: else the model spends its tries as blindly, a wrong one as often as the traces hold it.
+    A wrong move was drawn blindly where a right one could be made: what follows from it is learnt,
+    to make it is not, else the model spends its tries as blindly. Below a wrong first move none is
+    right; there the tries are learnt, since each is one that was not made before.
     """
     pieces: list[tuple[str, bool]] = []
     for group in re.split("(?=<back>)", trace):  # what was tried under one first move
-        for step in re.split("(?=<step>)", group):
+        astray = " yes" not in group
+        for place, step in enumerate(re.split("(?=<step>)", group)):
             mark, _, move = step.rpartition(">")
             chosen, made, rest = move.partition("=")
-            searching = mark.startswith("<step") and (made or not finished(trace))
-            if searching and (" yes" not in group or " no" in rest):
+            searching = bool(place) and (made or not finished(trace))
+            if searching and (place == 1 if astray else " no" in rest):
                 pieces += [(mark + ">", True), (chosen, False), (made + rest, True)]
             else:
                 pieces.append((step, True))
