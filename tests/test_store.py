@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import types
 import typing
 from dataclasses import fields, is_dataclass
@@ -141,3 +142,11 @@ def test_a_trace_is_its_owners_alone(tmp_path: Path) -> None:
     assert trace.path.parent.stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
         Trace("one", tmp_path / "new")
+
+
+def test_names_sort_by_time_within_a_second() -> None:
+    names = []
+    for _ in range(20):
+        names.append(new_run())
+        time.sleep(0.002)
+    assert names == sorted(names) and len({*names}) == 20

@@ -47,8 +47,10 @@ def folder() -> Path:
 
 
 def new_run() -> str:
-    """A name for a run: sorts by time, never the same twice."""
-    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+    """A name for a run: sorts by time, to a quarter of a millisecond, and is never the same twice."""
+    now = time.time()
+    begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    return f"{begun}-{int(now % 1 * 4096):03x}{secrets.token_hex(3)}"
 
 
 class Trace:
