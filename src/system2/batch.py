@@ -175,13 +175,14 @@ class Batch:
     def allow(self, meter: Meter, share: Share) -> None:
         """Let a question spend its share beyond what it has, and enough for a line of thought or two."""
         usage, budget = meter.usage, meter.budget
+        typical = 2 * self.tokens // self.lines if self.lines else 0
         # The effort's own budget is no promise to anybody: lost calls need not count against it.
         tokens = None if budget.tokens is None else budget.tokens + usage.unseen
         if share.tokens is not None:
-            typical = 2 * self.tokens // self.lines if self.lines else 0
             tokens = usage.completion + usage.unseen + max(1, share.tokens, typical)
         dollars = share.dollars
         if dollars is not None and meter.price is not None:
+            dollars = max(dollars, meter.price.most(0, typical))
             dollars += meter.price.of(usage) + meter.price.most(0, usage.unseen)
         meter.budget = replace(budget, tokens=tokens, dollars=dollars)
 

@@ -111,3 +111,31 @@ def test_what_is_no_batch_is_said_in_a_sentence(tmp_path: Path) -> None:
         assert ran.status == 1 and said in ran.said, ran.err
     source.write_text("\n")
     assert "holds no questions" in run("batch", str(source), str(out), data=tmp_path).said
+
+
+def test_what_another_question_cost_is_never_forgotten(tmp_path: Path) -> None:
+    """The question of an id is changed while its run is open, twice over: all three count."""
+    out, spent = tmp_path / "out.jsonl", []
+    for n in (6, 7, 8):
+        source = written(
+            tmp_path, json.dumps({"id": "q", "question": f"Use 9, 4, 11, {n} to make 30"})
+        )
+        tokens = str(60 * (len(spent) + 1))
+        ran = run("batch", str(source), str(out), "--tokens", tokens, data=tmp_path)
+        assert ran.status == 1, ran.err
+        (row,) = rows(out)
+        spent.append(row["spent"].get("reasoning", 0))
+        assert 0 < spent[-1] <= 60
+    assert sum(spent) <= 180 and len((tmp_path / "out.jsonl.runs").read_text().splitlines()) == 3
+
+
+def test_half_a_letter_is_refused_and_kept(tmp_path: Path) -> None:
+    source, out = (
+        written(tmp_path, '{"id": "\\ud800", "question": "\\ud83d 2+2"}'),
+        tmp_path / "o.jsonl",
+    )
+    for _ in range(2):
+        ran = run("batch", str(source), str(out), data=tmp_path)
+        assert ran.status == 0 and "Traceback" not in ran.err, ran.err
+        (row,) = rows(out)
+        assert row["why"] == "refused" and row["id"] == "\ud800"

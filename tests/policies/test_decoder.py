@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from policies.textbook import HEAD, HEADS, HIDDEN, INNER, KV_HEADS, LAYERS, VOCAB, reference
-from safetensors.numpy import save_file
+from policies.textbook import (
+    CONFIG,
+    HEAD,
+    HIDDEN,
+    KV_HEADS,
+    LAYERS,
+    VOCAB,
+    reference,
+    tensors,
+    write,
+)
 
 from system2.policies.local import sample
 from system2.policies.local.decoder import Decoder, DecoderError, Row, Token, make
@@ -22,37 +30,7 @@ from system2.policies.local.plain import Batch, Plain
 from system2.policies.local.weights import Weights, WeightsError, load
 
 BLOCK = 2 * LAYERS * KV_HEADS * 2 * HEAD * 32  # bytes of a KV block in fp16
-CONFIG: dict[str, Any] = {
-    "model_type": "llama", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": INNER,
-    "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
-    "head_dim": HEAD, "max_position_embeddings": 128, "rope_theta": 10000.0, "rms_norm_eps": 1e-5,
-    "tie_word_embeddings": True,
-}  # fmt: skip
 Streams = dict[int, list[Token]]
-
-
-def tensors() -> dict[str, Any]:
-    wide, narrow = HEADS * HEAD, KV_HEADS * HEAD
-    layer = {
-        "input_layernorm": (HIDDEN,), "post_attention_layernorm": (HIDDEN,),
-        "self_attn.q_proj": (wide, HIDDEN), "self_attn.k_proj": (narrow, HIDDEN),
-        "self_attn.v_proj": (narrow, HIDDEN), "self_attn.o_proj": (HIDDEN, wide),
-        "mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN),
-        "mlp.down_proj": (HIDDEN, INNER),
-    }  # fmt: skip
-    shapes = {f"layers.{i}.{name}": shape for i in range(LAYERS) for name, shape in layer.items()}
-    shapes |= {"embed_tokens": (VOCAB, HIDDEN), "norm": (HIDDEN,)}
-    rng = np.random.default_rng(0)
-    return {
-        f"model.{name}.weight": (rng.normal(2 - len(shape), 0.3, shape)).astype(np.float16)
-        for name, shape in shapes.items()
-    }
-
-
-def write(folder: Path, config: dict[str, Any], weights: dict[str, Any]) -> Path:
-    (folder / "config.json").write_text(json.dumps(config))
-    save_file(weights, folder / "model.safetensors")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 VOCAB, HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 96, 32, 64, 2, 4, 2, 32
+CONFIG: dict[str, Any] = {
+    "model_type": "llama", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": INNER,
+    "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
+    "head_dim": HEAD, "max_position_embeddings": 128, "rope_theta": 10000.0, "rms_norm_eps": 1e-5,
+    "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+def tensors() -> dict[str, Any]:
+    wide, narrow = HEADS * HEAD, KV_HEADS * HEAD
+    layer = {
+        "input_layernorm": (HIDDEN,), "post_attention_layernorm": (HIDDEN,),
+        "self_attn.q_proj": (wide, HIDDEN), "self_attn.k_proj": (narrow, HIDDEN),
+        "self_attn.v_proj": (narrow, HIDDEN), "self_attn.o_proj": (HIDDEN, wide),
+        "mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN),
+        "mlp.down_proj": (HIDDEN, INNER),
+    }  # fmt: skip
+    shapes = {f"layers.{i}.{name}": shape for i in range(LAYERS) for name, shape in layer.items()}
+    shapes |= {"embed_tokens": (VOCAB, HIDDEN), "norm": (HIDDEN,)}
+    rng = np.random.default_rng(0)
+    return {
+        f"model.{name}.weight": (rng.normal(2 - len(shape), 0.3, shape)).astype(np.float16)
+        for name, shape in shapes.items()
+    }
+
+
+def write(folder: Path, config: dict[str, Any], weights: dict[str, Any]) -> Path:
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(weights, folder / "model.safetensors")
+    return folder
 
 
 def nearest_bf16(x: Any) -> Any:

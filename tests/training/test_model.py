@@ -11,7 +11,7 @@ transformers = pytest.importorskip("transformers")
 from safetensors.torch import load_file  # noqa: E402
 
 from system2.policies.local import HOME, Tokenizer  # noqa: E402
-from system2.training.model import Config, Llama  # noqa: E402
+from system2.training.model import BLOCK, Config, Llama  # noqa: E402
 
 QUESTIONS = ["what is 347 * 86?", "9.11和9.8谁大?", "use 13, 8, 5 to make 57", "hello"]
 
@@ -35,7 +35,8 @@ def theirs():
 @torch.no_grad()
 def test_same_logits_as_transformers(ours, theirs):
     model, tokenizer = ours
-    for question in QUESTIONS:
+    long = "1+" * (3 * BLOCK // 4)  # queries in two blocks, the second of another size
+    for question in [*QUESTIONS, long]:
         ids = torch.tensor([[1, *tokenizer.encode(question), tokenizer.special["<low>"]]])
         mine = model(ids, torch.ones_like(ids)) @ model.embed_tokens.weight.T
         assert (mine - theirs(ids).logits).abs().max() <= 1e-4

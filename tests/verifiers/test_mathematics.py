@@ -183,7 +183,7 @@ def test_a_useless_deadline_is_refused(seconds: float) -> None:
 
 
 def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("system2.verifiers.mathematics.find_spec", lambda name: None)
+    monkeypatch.setattr("system2.verifiers.verdicts.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'system2\[math\]'"):
         mathematical("1")
     assert importlib.util.find_spec("math_verify")

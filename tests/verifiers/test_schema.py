@@ -129,7 +129,7 @@ def test_a_schema_cannot_be_changed_later() -> None:
 
 
 def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("system2.verifiers.schema.find_spec", lambda name: None)
+    monkeypatch.setattr("system2.verifiers.verdicts.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'system2\[json\]'"):
         json_schema(True)
     with pytest.raises(ImportError, match=r"system2\[json\]"):

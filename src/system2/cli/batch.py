@@ -18,7 +18,7 @@ from system2.batch import Batch, Item, Row, pot_of
 from system2.cli.ledger import Ledger
 from system2.cli.options import settings
 from system2.cli.terminal import shown
-from system2.core import FREE, Budget, Usage
+from system2.core import FREE, Budget
 from system2.solve import amount, is_url
 
 MOST = 1 << 30  # bytes of a file of questions
@@ -38,12 +38,12 @@ def batch(options: argparse.Namespace) -> int:
     with Ledger(target) as ledger:
         open_items = [item for item in items if ledger.settled.get(item.id) != item.question]
         pot = pot_of(budget, given, ledger.spent)
-        screen = Screen(len(items), len(items) - len(open_items), pot.usage.completion)
+        screen = Screen(len(items), len(items) - len(open_items))
         sys.stderr.write(f"system2: {screen.begun(budget, len(faults))}\n")
 
         def tell(row: Row) -> None:
             ledger.write(row)
-            screen.show(row, batch.pot.usage)
+            screen.show(row)
 
         batch = Batch(given, pot, ledger.runs, ledger.begin, tell, options.parallel)
         left = asyncio.run(until_stopped(batch, open_items, screen))
@@ -64,7 +64,8 @@ def spendable(options: argparse.Namespace) -> Budget:
     if options.seconds is not None and not options.seconds > 0:
         raise ValueError(f"--seconds must be more than 0, {options.seconds} was given")
     dollars = None if options.dollars is None else amount(options.dollars, "--dollars")
-    return Budget(options.tokens, dollars, options.seconds)
+    calls = options.at_once or (64 if is_url(options.model or "") else None)
+    return Budget(options.tokens, dollars, options.seconds, calls)
 
 
 async def until_stopped(batch: Batch, items: list[Item], screen: Screen) -> list[Item]:
@@ -139,9 +140,9 @@ def parsed(line: str, number: int) -> Item:
 class Screen:
     """How far it is, on standard error: a line that changes on a terminal, the end everywhere."""
 
-    def __init__(self, items: int, done: int, tokens: int) -> None:
+    def __init__(self, items: int, done: int) -> None:
         self.items, self.done, self.before, self.began = items, done, done, time.monotonic()
-        self.tokens, self.open, self.answered = tokens, 0, 0
+        self.open, self.answered = 0, 0
         self.on = sys.stderr.isatty()
 
     def begun(self, budget: Budget, faults: int) -> str:
@@ -157,12 +158,11 @@ class Screen:
         left = f"; {faults} lines were left out" if faults else ""
         return f"{some}; at most {cap} for all of them{left}" if cap else some + left
 
-    def show(self, row: Row, usage: Usage) -> None:
+    def show(self, row: Row) -> None:
         """One more is settled, or had all the budget there was."""
         self.done += 1
         self.open += not row.settled
         self.answered += bool(row.result and row.result.answer is not None)
-        self.tokens = usage.completion
 
     async def tick(self, batch: Batch) -> None:
         """Draw the line anew, four times a second."""

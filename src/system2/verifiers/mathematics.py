@@ -9,15 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib.util import find_spec
-from math import isfinite
+from functools import partial
 
 from system2.core import Chain, Problem, Write
 from system2.verifiers.number import canonical, percent, undressed
+from system2.verifiers.verdicts import Known, ready, verdicts
 from system2.verifiers.worker import worker
 
 SECONDS = 3.0  # that a comparison may take
 LONGEST = 10_000  # characters of an answer that is compared as mathematics
+ADVICE = "comparing mathematics needs math-verify; install it with `pip install 'system2[math]'`"
 
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|max|min|pi|infty|alpha|beta|gamma|theta|cdot|times"
 _BARE = re.compile(rf"(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])")
@@ -35,7 +36,7 @@ async def same(a: str, b: str, *, seconds: float = SECONDS) -> bool | None:
     Plain numbers are compared exactly; where one alone is a percentage, 50% is both 0.5 and 50.
     `seconds` begin when earlier comparisons are done. Raises ImportError, ValueError.
     """
-    ready(seconds)
+    ready("math_verify", ADVICE, seconds)
     left, right = canonical(a), canonical(b)
     if left == right:
         return True
@@ -57,34 +58,20 @@ class Mathematical:
 
     gold: str
     seconds: float = SECONDS
-    known: dict[str, bool | None] = field(default_factory=dict[str, bool | None])
+    known: Known = field(default_factory=dict[str, bool | None])
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """1.0 or 0.0; None without an answer yet, or where it could not be decided in time."""
-        answers = [chain[-1].answer if chain else None for chain in chains]
-        for answer in answers:
-            if answer is not None and answer not in self.known:
-                self.known[answer] = await same(self.gold, answer, seconds=self.seconds)
-        found = [None if answer is None else self.known[answer] for answer in answers]
-        return [None if right is None else float(right) for right in found]
+        check = partial(same, self.gold, seconds=self.seconds)
+        return await verdicts(chains, self.known, check)
 
 
 def mathematical(gold: str, *, seconds: float = SECONDS) -> Mathematical:
     """Right is what is the same mathematics as `gold`. Raises ImportError, ValueError."""
-    ready(seconds)
+    ready("math_verify", ADVICE, seconds)
     return Mathematical(gold, seconds)
-
-
-def ready(seconds: float) -> None:
-    """Raises ImportError where math-verify is not installed, ValueError for a useless deadline."""
-    if find_spec("math_verify") is None:
-        raise ImportError(
-            "comparing mathematics needs math-verify; install it with `pip install 'system2[math]'`"
-        )
-    if not (isfinite(seconds) and 0 < seconds <= 3600):
-        raise ValueError(f"seconds must be above 0 and at most 3,600, {seconds} was given")
 
 
 def spelt(text: str) -> str:

@@ -10,15 +10,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from math import isfinite
 from typing import Any
 
 from system2.core import Chain, Problem, Write
+from system2.verifiers.verdicts import Known, ready, verdicts
 from system2.verifiers.worker import worker
 
 SECONDS = 3.0  # that a check may take
 LONGEST = 1_000_000  # characters of an answer that is read
+ADVICE = "checking JSON needs jsonschema; install it with `pip install 'system2[json]'`"
 _FENCE = re.compile(r"\s*```[^\n`]*\n(?P<text>.*?)\n?```\s*", re.DOTALL)
 
 
@@ -28,18 +28,13 @@ class Schema:
 
     schema: str
     seconds: float = SECONDS
-    known: dict[str, bool | None] = field(default_factory=dict[str, bool | None])
+    known: Known = field(default_factory=dict[str, bool | None])
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """1.0 or 0.0; None without an answer yet, or where it is too long, deep or slow to check."""
-        answers = [chain[-1].answer if chain else None for chain in chains]
-        for answer in answers:
-            if answer is not None and answer not in self.known:
-                self.known[answer] = await self.valid(answer)
-        found = [None if answer is None else self.known[answer] for answer in answers]
-        return [None if right is None else float(right) for right in found]
+        return await verdicts(chains, self.known, self.valid)
 
     async def valid(self, answer: str) -> bool | None:
         """Does the answer satisfy the schema? It may stand in a fence of its own."""
@@ -60,12 +55,7 @@ def json_schema(schema: Mapping[str, Any] | bool, *, seconds: float = SECONDS) -
     Raises ImportError where `jsonschema` is not installed; ValueError for what is no schema, or
     refers to one outside itself.
     """
-    if find_spec("jsonschema") is None:
-        raise ImportError(
-            "checking JSON needs jsonschema; install it with `pip install 'system2[json]'`"
-        )
-    if not (isfinite(seconds) and 0 < seconds <= 3600):
-        raise ValueError(f"seconds must be above 0 and at most 3,600, {seconds} was given")
+    ready("jsonschema", ADVICE, seconds)
     try:
         text = json.dumps(schema, allow_nan=False)
         check(json.loads(text))
