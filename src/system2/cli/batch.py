@@ -147,7 +147,7 @@ class Screen:
 
     def begun(self, budget: Budget, faults: int) -> str:
         """What is about to happen."""
-        some = f"{self.items:,} questions"
+        some = many(self.items, "question")
         some += f", {self.before:,} of them answered before" if self.before else ""
         caps = [
             f"{budget.tokens:,} tokens" if budget.tokens is not None else "",
@@ -155,7 +155,7 @@ class Screen:
             f"{budget.seconds:g} s" if budget.seconds is not None else "",
         ]
         cap = " and ".join(filter(None, caps))
-        left = f"; {faults} lines were left out" if faults else ""
+        left = f"; left out: {many(faults, 'line')}" if faults else ""
         return f"{some}; at most {cap} for all of them{left}" if cap else some + left
 
     def show(self, row: Row) -> None:
@@ -181,12 +181,17 @@ class Screen:
         if self.on:
             sys.stderr.write("\r\x1b[2K")
         now = self.done - self.before
-        told = f"{now:,} questions done, {self.answered:,} with an answer, in {target}"
+        told = f"{many(now, 'question')} done, {self.answered:,} with an answer, in {target}"
         if ending:
             told += f"; ended: {shown(ending)}"
         if left or self.open:
             told += (
-                f"; {left + self.open:,} are open: the same command goes on with them, "
-                "with a larger budget where it is spent"
+                f"; still open: {left + self.open:,}; the same command goes on with them, with a larger "
+                "budget where it is spent"
             )
         sys.stderr.write(f"system2: {told}\n")
+
+
+def many(count: int, noun: str) -> str:
+    """`1 line`, `2,000 lines`."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
