@@ -33,6 +33,7 @@ MAY = {
     "sidecars": {"core"},
     "tasks": {"core", "programs", "verifiers"},
     "effort": {"core", "search", "verifiers"},
+    "routing": {"core", "search"},
     "solve": BELOW | {"effort"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
@@ -45,6 +46,7 @@ MAY = {
         "estimate",
         "tasks",
         "effort",
+        "routing",
         "solve",
         "resuming",
         "batch",
@@ -118,6 +120,7 @@ def test_what_answers_knows_no_gold_answers():
         "verifiers",
         "store",
         "effort",
+        "routing",
         "solve",
         "resuming",
     ):

@@ -134,7 +134,7 @@ def test_every_strategy_is_here() -> None:
         for name in search.__all__
         if inspect.signature(getattr(search, name)).return_annotation in ("Strategy", Strategy)
     ]
-    assert made == sorted([*STRATEGIES, "cascade"])
+    assert made == sorted([*STRATEGIES, "cascade", "routed"])
     assert search.__all__ == sorted(search.__all__)
 
 

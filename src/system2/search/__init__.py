@@ -13,6 +13,7 @@ from system2.search.mcts import mcts
 from system2.search.particles import particles
 from system2.search.rebase import rebase
 from system2.search.revise import aggregate, force, revise, select
+from system2.search.routed import routed
 from system2.search.stop import agreed, consensus, enough, solved
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "particles",
     "rebase",
     "revise",
+    "routed",
     "select",
     "single",
     "solved",
