@@ -60,6 +60,16 @@ STRATEGIES: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], int]]] = 
         {"n": small(6), "k": small(4), "rounds": small(3), "seed": small(9), **RULES},
         lambda given: given["n"],
     ),
+    "deepconf": (
+        {
+            "n": small(8),
+            "warm": small(4),
+            "keep": st.floats(0, 1),
+            "depth": small(9),
+            **RULES,
+        },
+        lambda given: given["n"],
+    ),
     "depth_first": (
         {"fan": small(4), "floor": st.floats(0, 1), "depth": small(9), **RULES},
         lambda given: 1,
@@ -171,6 +181,7 @@ SMALL: dict[str, dict[str, int]] = {
     "aggregate": {"n": 3},
     "beam": {"width": 2, "fan": 2},
     "best_of": {"n": 5},
+    "deepconf": {"n": 5, "warm": 3},
     "depth_first": {"fan": 2},
     "dvts": {"trees": 3, "fan": 2},
     "force": {"waits": 2},
@@ -239,6 +250,8 @@ def test_all_of_waits_and_answers_in_the_order_asked() -> None:
         lambda: search.aggregate(0),
         lambda: search.cascade(),
         lambda: search.cascade(search.best_of(2), search.force(1)),
+        lambda: search.deepconf(0),
+        lambda: search.deepconf(8, keep=1.5),
         lambda: search.depth_first(0),
         lambda: search.dvts(1, 0),
         lambda: search.force(-1),

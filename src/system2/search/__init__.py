@@ -6,6 +6,7 @@ from system2.search.beam import beam, token_beam
 from system2.search.best_of import best_of, direct, single
 from system2.search.cascade import cascade
 from system2.search.choose import best, confidence, majority, weighted
+from system2.search.deepconf import deepconf
 from system2.search.depth_first import depth_first
 from system2.search.dvts import dvts
 from system2.search.halving import halving
@@ -27,6 +28,7 @@ __all__ = [
     "cascade",
     "confidence",
     "consensus",
+    "deepconf",
     "depth_first",
     "direct",
     "dvts",
