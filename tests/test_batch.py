@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from system2.batch import Batch, Item, Row, pot_of
-from system2.core import Budget, Price, Usage
+from system2.core import Budget, CallFailed, Price, Usage
 from system2.policies.fake import Digits
 from system2.search import agreed, best_of, majority
 
@@ -20,8 +20,8 @@ ITEMS = [Item(str(n), f"question {n}") for n in range(12)]
 
 
 def sitting(
-    policy: Any, budget: Budget, runs: dict[str, str], spent: Usage, items: list[Item] = ITEMS,
-    stop_after: int = 0, **given: Any,
+    policy: Any, budget: Budget, runs: dict[str | int, str], spent: Usage, items: list[Item] = ITEMS,
+    stop_after: int = 0, parallel: int = 3, **given: Any,
 ) -> tuple[Batch, list[Row], list[Item]]:  # fmt: skip
     """One call of the command, so to say."""
     rows: list[Row] = []
@@ -35,7 +35,9 @@ def sitting(
         "policy": policy, "verifier": None, "price": PRICE, "per_call": 8,
         "strategy": best_of(8, choose=majority, need=agreed(3)), **given,
     }  # fmt: skip
-    batch = Batch(options, pot_of(budget, options, spent), runs, lambda item, run: None, tell, 3)  # type: ignore[arg-type]
+    batch = Batch(
+        options, pot_of(budget, options, spent), runs, lambda item, run: None, tell, parallel
+    )  # type: ignore[arg-type]
     left = asyncio.run(batch.run(items))
     return batch, rows, left
 
@@ -63,17 +65,13 @@ def test_the_budget_holds_over_any_sittings(
     dollars = None if microdollars is None else Decimal(microdollars) / 10**6
     budget = Budget(tokens, dollars)
     policy = Digits(base=3, seed=seed, cut=cut)
-    runs: dict[str, str] = {}
-    spent, done = Usage(), dict[str, Row]()
+    runs: dict[str | int, str] = {}
+    spent, done = Usage(), dict[str | int, Row]()
     for stop in (stop_after, 3, 0):
         items = [item for item in ITEMS if item.id not in done]
         batch, rows, _ = sitting(policy, budget, runs, spent, items, stop)
-        for row in rows:
-            if row.settled:
-                done[row.item.id] = row
-                spent += row.usage
-                runs.pop(row.item.id, None)
-        usage = batch.pot.usage
+        done |= {row.item.id: row for row in rows if row.settled}
+        usage = spent = batch.pot.usage
         assert usage.completion + usage.unseen <= (10**9 if tokens is None else tokens)
         assert dollars is None or PRICE.of(usage) <= dollars
         assert batch.pot.promised == 0 and batch.pot.promises == 0
@@ -108,7 +106,8 @@ def test_easy_questions_leave_their_budget_to_hard_ones() -> None:
 def test_a_server_that_is_down_is_left_alone() -> None:
     policy = Digits(fail=1.0, after=0.0)
     batch, rows, left = sitting(policy, Budget(), {}, Usage())
-    assert len(rows) + len(left) == len(ITEMS) and len(left) > len(ITEMS) / 2
+    assert {row.item.id for row in rows} | {item.id for item in left} == {i.id for i in ITEMS}
+    assert len(rows) < len(ITEMS) / 2
     assert all(row.why == "failed" and "pretend server" in row.error for row in rows)
     assert "3 questions in a row failed, the last: the pretend server failed" in batch.ending
 
@@ -121,13 +120,81 @@ def test_a_question_that_is_none_is_refused_and_the_rest_goes_on() -> None:
     assert all(row.error for row in rows if row.why == "refused")
 
 
-def test_a_changed_question_is_asked_anew() -> None:
-    runs: dict[str, str] = {}
-    sitting(Digits(), Budget(), runs, Usage(), [Item("1", "one")])
-    first = runs["1"]
-    batch, rows, _ = sitting(Digits(), Budget(), runs, Usage(), [Item("1", "two")])
-    assert runs["1"] != first and rows[0].result and rows[0].result.run == runs["1"]
-    assert batch.pot.usage.completion > rows[0].usage.completion  # what the other cost still counts
+def test_questions_the_server_refuses_at_once_do_not_stop_the_others() -> None:
+    """Three of twenty fail at once, and so end before any other is answered."""
+
+    class Choosy(Digits):
+        """Fails for some."""
+
+        async def stream(self, request: Any) -> Any:
+            if request.problem.question in ("question 1", "question 2", "question 3"):
+                raise CallFailed("too long", retry=False)
+            async for item in Digits.stream(self, request):
+                await asyncio.sleep(0.001)
+                yield item
+
+    items = [Item(n, f"question {n}") for n in range(20)]
+    batch, rows, left = sitting(Choosy(), Budget(), {}, Usage(), items, parallel=16)
+    assert not batch.ending and not left and len(rows) == 20
+    assert [row.why for row in rows].count("failed") == 3
+
+
+def test_what_there_is_when_time_is_up_is_told() -> None:
+    policy = Digits(base=10, length=2, delay=0.001)
+    strategy = best_of(4000)
+
+    async def run() -> list[Row]:
+        rows: list[Row] = []
+        options: Any = {"policy": policy, "verifier": None, "price": PRICE, "strategy": strategy}
+        pot = pot_of(Budget(100_000), options, Usage())
+        batch = Batch(options, pot, {}, lambda item, run: None, rows.append, 3)
+        asyncio.get_running_loop().call_later(0.3, batch.stop, "time")
+        await batch.run(ITEMS)
+        return rows
+
+    rows = asyncio.run(run())
+    assert rows and all(row.why == "time" and not row.settled for row in rows)
+    assert any(row.result and row.result.answer is not None for row in rows)
+
+
+def test_an_open_answer_is_not_lost_where_nothing_is_left() -> None:
+    runs: dict[str | int, str] = {}
+    first, rows, _ = sitting(
+        Digits(base=9), Budget(60), runs, Usage(), ITEMS[:3], strategy=best_of(50)
+    )
+    again, later, _ = sitting(
+        Digits(base=9), Budget(60), runs, first.pot.usage, ITEMS[:3], strategy=best_of(50)
+    )
+    answers = {row.item.id: row.result and row.result.answer for row in rows}
+    assert any(answers.values())
+    assert {row.item.id: row.result and row.result.answer for row in later} == answers
+    assert again.pot.usage == first.pot.usage
+
+
+def test_the_second_round_is_shared_evenly() -> None:
+    """Shares given out, but not yet promised to a call, are nobody else's."""
+    shares: list[int] = []
+    items = [Item(n, f"question {n}") for n in range(8)]
+
+    class Told(Batch):
+        """Keeps the shares."""
+
+        def allow(self, meter: Any, share: Any) -> None:
+            if self.second:
+                shares.append(share.tokens)
+            super().allow(meter, share)
+
+        async def round(self, items: Any, part: float | None) -> Any:
+            self.second = part is None
+            return await super().round(items, part)
+
+    options: Any = {
+        "policy": Digits(base=10, length=2, delay=0.002), "verifier": None, "price": PRICE,
+        "per_call": 4, "strategy": best_of(400, choose=majority, need=agreed(40)),
+    }  # fmt: skip
+    pot = pot_of(Budget(1600), options, Usage())
+    asyncio.run(Told(options, pot, {}, lambda item, run: None, lambda row: None, 8).run(items))
+    assert len(shares) == 8 and max(shares) <= 1.25 * min(shares)
 
 
 def test_wrong_options_are_one_error() -> None:

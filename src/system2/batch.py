@@ -14,13 +14,15 @@ from decimal import Decimal
 
 from system2.core import Budget, Event, Failed, Finished, Meter, Problem, Usage
 from system2.engine import Engine
-from system2.resuming import account, reopen
-from system2.solve import Options, Result, check, prepare, result
+from system2.resuming import reopen
+from system2.solve import Options, Result, check, compose, prepare, result
 
 FIRST = 0.5
 """Share of the budget that is dealt out evenly; the rest goes to the questions it did not settle."""
 PARALLEL = 16  # questions under way at once
-STREAK = 3  # questions in a row that failed end a batch: the next ones would as well
+STREAK = (
+    3  # questions in a row, or all that are asked at once, that fail end a batch: so would others
+)
 OPEN = ("budget", "time", "failed", "stuck", "interrupted", "cancelled", "watcher")
 """Ends after which more could still be had for more."""
 
@@ -29,7 +31,7 @@ OPEN = ("budget", "time", "failed", "stuck", "interrupted", "cancelled", "watche
 class Item:
     """A question, and the name under which its answer is wanted."""
 
-    id: str
+    id: str | int
     question: str
 
 
@@ -57,13 +59,13 @@ class Batch:
     """Answers the questions in their order, `parallel` at once, under `pot`: the meter of them all.
 
     options  of every question but for the budget, which is the pot's
-    runs     id → run, of questions begun in an earlier sitting
+    runs     id → run, of questions begun in an earlier sitting; the pot knows what they have cost
     begin    told item and run before a question's first call; tell: told every row, once
     """
 
     options: Options
     pot: Meter
-    runs: dict[str, str]
+    runs: dict[str | int, str]
     begin: Callable[[Item, str], None]
     tell: Callable[[Row], None]
     parallel: int = PARALLEL
@@ -71,31 +73,24 @@ class Batch:
     lines: int = 0  # finished lines of thought, and their tokens: what one takes
     tokens: int = 0
     ending: str = ""
+    _waiting: dict[str | int, Row] = field(
+        default_factory=dict[str | int, Row]
+    )  # for a second round
     _failures: int = 0
 
     async def run(self, items: Sequence[Item]) -> list[Item]:
         """Answer; those that were still open when the batch was stopped. Raises ValueError, OSError."""
-        for item in items:
-            self.recall(item)
+        compose(Problem.of("?"), self.options, "")  # options that are wrong are wrong for all
         try:
             late = await self.round([*items], FIRST / max(1, len(items)) if self.capped else None)
             if late and not self.ending:
                 late = await self.round(late, None)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            for row in self._waiting.values():  # what there is of those that were stopped
+                self.tell(row)
         return late
-
-    def recall(self, item: Item) -> None:
-        """Book what a question has cost in earlier sittings; its run is none of another question."""
-        if run := self.runs.get(item.id):
-            try:
-                question, spent = account(run)
-            except ValueError:
-                del self.runs[item.id]
-                return
-            self.pot.book(spent, "policy")
-            if question != Problem.of(item.question).question:
-                del self.runs[item.id]
 
     @property
     def capped(self) -> bool:
@@ -118,9 +113,12 @@ class Batch:
                 share = whole.times(part) if part else self.left().times(1 / (len(line) + 1))
                 row = await self.answer(item, share)
                 if row.settled or (part is None and not self.ending):
+                    self._waiting.pop(item.id, None)
                     self.tell(row)
                 else:
                     late.append(item)
+                    if row.result:
+                        self._waiting[item.id] = row
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.parallel, len(items))):
@@ -134,9 +132,15 @@ class Batch:
             check(item.question)
         except ValueError as error:
             return Row(item, "refused", error=str(error))
-        if self.pot.room(0) == 0:
+        room, begun = self.pot.room(0), item.id in self.runs
+        if room is not None and room <= 0 and not begun:
             return Row(item, "budget")
-        engine = self.engine(item)
+        try:
+            engine = self.engine(item)
+        except (ValueError, OSError) as error:
+            if not begun:
+                raise
+            return self.counted(Row(item, "failed", error=str(error)))
         engine.meter.parent = self.pot
         self.allow(engine.meter, share)
         faults: list[str] = []
@@ -152,13 +156,16 @@ class Batch:
         finally:
             self.under_way.discard(engine)
         self.learn(end)
-        failed = end.why == "failed"
-        self._failures = self._failures + 1 if failed else 0
-        if self._failures >= STREAK:
-            last = faults[-1] if faults else ""
-            self.stop("failed", f"{STREAK} questions in a row failed, the last: {last}")
-        error = faults[-1] if failed and faults else ""
-        return Row(item, end.why, result(engine, end), engine.meter.usage, error)
+        error = faults[-1] if end.why == "failed" and faults else ""
+        return self.counted(Row(item, end.why, result(engine, end), engine.meter.usage, error))
+
+    def counted(self, row: Row) -> Row:
+        """Stop where one question after the other fails: the first to end are those that fail at once."""
+        self._failures = self._failures + 1 if row.why == "failed" else 0
+        if self._failures >= max(STREAK, self.parallel):
+            told = f"{self._failures} questions in a row failed, the last: {row.error}"
+            self.stop("failed", told)
+        return row
 
     def engine(self, item: Item) -> Engine:
         """The engine of a question: its run goes on where there is one."""
@@ -192,15 +199,11 @@ class Batch:
         self.tokens += end.usage.completion
 
     def left(self) -> Share:
-        """What the pot has neither spent nor promised."""
-        budget, usage = self.pot.budget, self.pot.usage
-        tokens = dollars = None
-        if budget.tokens is not None:
-            tokens = max(0, budget.tokens - usage.completion - usage.unseen - self.pot.promised)
-        if budget.dollars is not None and (price := self.pot.price) is not None:
-            gone = price.of(usage) + price.most(0, usage.unseen) + self.pot.promised_dollars
-            dollars = max(Decimal(0), budget.dollars - gone)
-        return Share(tokens, dollars)
+        """What the pot has neither spent, nor promised, nor given to those under way as their share."""
+        whole = held(self.pot)
+        for engine in self.under_way:
+            whole = whole.less(held(engine.meter))
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,27 @@ class Share:
             None if self.tokens is None else int(self.tokens * part),
             None if self.dollars is None else self.dollars * Decimal(str(part)),
         )
+
+    def less(self, other: Share) -> Share:
+        """What is left of it, never less than nothing."""
+        return Share(
+            None if self.tokens is None else max(0, self.tokens - (other.tokens or 0)),
+            None
+            if self.dollars is None
+            else max(Decimal(0), self.dollars - (other.dollars or Decimal(0))),
+        )
+
+
+def held(meter: Meter) -> Share:
+    """What a meter has neither spent nor promised."""
+    budget, usage, price = meter.budget, meter.usage, meter.price
+    tokens = dollars = None
+    if budget.tokens is not None:
+        tokens = max(0, budget.tokens - usage.completion - usage.unseen - meter.promised)
+    if budget.dollars is not None and price is not None:
+        gone = price.of(usage) + price.most(0, usage.unseen) + meter.promised_dollars
+        dollars = max(Decimal(0), budget.dollars - gone)
+    return Share(tokens, dollars)
 
 
 def pot_of(budget: Budget, options: Options, spent: Usage) -> Meter:

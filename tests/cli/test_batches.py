@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from cli.command import finish, run, start
+
+from system2.records import record
 
 QUESTIONS = ["What is 347 * 86?", "Use 13, 8, 5 to make 57", "Which is larger, 9.11 or 9.8?"]
 
@@ -29,8 +32,8 @@ def test_a_file_of_questions_becomes_a_file_of_answers(tmp_path: Path) -> None:
     ran = run("batch", str(source), str(out), "--effort", "low", data=tmp_path)
     assert ran.status == 0, ran.err
     found = {row["id"]: row for row in rows(out)}
-    assert set(found) == {"q0", "q1", "q2", "4"}
-    assert (found["q0"]["answer"], found["q2"]["answer"], found["4"]["answer"]) == (
+    assert set(found) == {"q0", "q1", "q2", 4}
+    assert (found["q0"]["answer"], found["q2"]["answer"], found[4]["answer"]) == (
         "29842",
         "9.8",
         "5",
@@ -47,16 +50,17 @@ def test_a_file_of_questions_becomes_a_file_of_answers(tmp_path: Path) -> None:
 def test_broken_lines_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     source = written(
         tmp_path, "{", '"What is 2 + 3?"', "[1]", '{"question": 7}', '{"id": [], "question": "x"}',
-        '{"id": 2, "question": "twice"}', "[" * 100_000, '""',
+        '{"id": 2, "question": "twice"}', '{"id": true, "question": "x"}', "[" * 100_000, '""',
     )  # fmt: skip
     out = tmp_path / "out.jsonl"
     ran = run("batch", str(source), str(out), "--effort", "low", data=tmp_path)
     assert ran.status == 1
-    for number in (1, 3, 4, 5, 6, 7):
+    for number in (1, 3, 4, 5, 6, 7, 8):
         assert f"in.jsonl, line {number}: " in ran.err
     assert "Traceback" not in ran.err
     found = {row["id"]: row for row in rows(out)}
-    assert found["2"]["answer"] == "5" and found["8"]["why"] == "refused" and found["8"]["error"]
+    assert found[2]["answer"] == "5" and found[9]["why"] == "refused" and found[9]["error"]
+    assert "question 9: the question is empty" in ran.err
 
 
 def test_a_short_budget_is_kept_and_a_larger_one_goes_on(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_a_short_budget_is_kept_and_a_larger_one_goes_on(tmp_path: Path) -> None
     assert sum(spent) <= 150 and len(spent) == 3
     ran = run("batch", str(source), str(out), "--tokens", "8000", data=tmp_path)
     assert ran.status == 0, ran.err
-    assert {row["id"]: row["answer"] for row in rows(out)}["1"] == "29842"
+    assert {row["id"]: row["answer"] for row in rows(out)}[1] == "29842"
 
 
 def test_killed_it_goes_on(tmp_path: Path) -> None:
@@ -111,6 +115,70 @@ def test_what_is_no_batch_is_said_in_a_sentence(tmp_path: Path) -> None:
         assert ran.status == 1 and said in ran.said, ran.err
     source.write_text("\n")
     assert "holds no questions" in run("batch", str(source), str(out), data=tmp_path).said
+    source.write_text("{\n")
+    assert "in.jsonl, line 1: no JSON" in run("batch", str(source), str(out), data=tmp_path).said
+
+
+def test_what_is_not_ours_is_never_written_over(tmp_path: Path) -> None:
+    """Also one line without an end, a device, another name of the file, and the questions themselves."""
+    source, notes = written(tmp_path, '"What is 2 + 3?"'), tmp_path / "notes.txt"
+    for text in (
+        "my precious notes",
+        '{"question": "What is 2 + 3?"}',
+        "{\n",
+        '{"id": [], "run": 3}\n',
+    ):
+        notes.write_text(text)
+        ran = run("batch", str(source), str(notes), data=tmp_path)
+        assert ran.status == 1 and "no answer of a batch" in ran.said and notes.read_text() == text
+        assert not (tmp_path / "notes.txt.runs").exists()
+    ran = run("batch", str(source), str(source), data=tmp_path)
+    assert ran.status == 1 and "holds the questions" in ran.said
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ran = run("batch", str(source), str(pipe), data=tmp_path)
+    assert ran.status == 1 and "no regular file" in ran.said and pipe.is_fifo()
+    real, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    real.touch(0o600)
+    link.symlink_to(real)
+    ran = run("batch", str(source), str(link), "--effort", "low", data=tmp_path)
+    assert ran.status == 0 and link.is_symlink() and rows(real)[0]["answer"] == "5"
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_open_answers_stay_until_better_ones_are_there(tmp_path: Path) -> None:
+    lines = [json.dumps(q) for q in ("What is 347 * 86?", "Use 2, 2, 2, 2 to make 57")]
+    source, out = written(tmp_path, *lines), tmp_path / "out.jsonl"
+    command = ("batch", str(source), str(out), "--samples", "64", "--tokens", "900")
+    assert run(*command, data=tmp_path).status == 1
+    before = rows(out)
+    assert any(row["answer"] for row in before) and sum(bool(row["run"]) for row in before) == 2
+    for more in (("--effort", "huge"), ("--price", "x"), ()):
+        assert run(*command, *more, data=tmp_path).status == 1
+        assert {row["id"]: row["answer"] for row in rows(out)} == {
+            row["id"]: row["answer"] for row in before
+        }
+    assert sum(record(t).usage.completion for t in (tmp_path / "system2" / "runs").iterdir()) <= 900
+
+
+def test_the_cap_holds_when_other_questions_are_asked(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    for pair in ("ab", "cd", "ef"):
+        lines = [
+            json.dumps({"id": c, "question": f"Use 9, 4, 11, {ord(c)} to make 30"}) for c in pair
+        ]
+        source = written(tmp_path, *lines)
+        run("batch", str(source), str(out), "--tokens", "200", "--samples", "64", data=tmp_path)
+    traces = (tmp_path / "system2" / "runs").glob("*.jsonl")
+    assert 0 < sum(record(trace).usage.completion for trace in traces) <= 200
+
+
+def test_dollars_of_two_prices_are_not_added_up(tmp_path: Path) -> None:
+    source, out = written(tmp_path, '"What is 2 + 3?"'), tmp_path / "out.jsonl"
+    command = ("batch", str(source), str(out), "--effort", "low", "--dollars", "1", "--price")
+    assert run(*command, "0/10", data=tmp_path).status == 0
+    ran = run(*command, "0/0.1", data=tmp_path)
+    assert ran.status == 1 and "bought at a price of 0/10, and now 0/0.1" in ran.said
 
 
 def test_what_another_question_cost_is_never_forgotten(tmp_path: Path) -> None:

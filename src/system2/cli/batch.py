@@ -19,7 +19,7 @@ from system2.cli.ledger import Ledger
 from system2.cli.options import settings
 from system2.cli.terminal import shown
 from system2.core import FREE, Budget
-from system2.solve import amount, is_url
+from system2.solve import LIMIT, amount, is_url
 
 MOST = 1 << 30  # bytes of a file of questions
 
@@ -35,8 +35,14 @@ def batch(options: argparse.Namespace) -> int:
         given.pop(name, None)  # of all questions together
     if not is_url(given.get("model", "")):
         given.setdefault("price", FREE)
-    with Ledger(target) as ledger:
+    if target.exists() and target.samefile(source):
+        raise ValueError(f"{target} holds the questions; give another file for the answers")
+    with Ledger(target, given.get("price")) as ledger:
+        for fault in ledger.faults:
+            sys.stderr.write(f"system2: {shown(fault)}\n")
         open_items = [item for item in items if ledger.settled.get(item.id) != item.question]
+        open_items.sort(key=ledger.failed)
+        runs = {item.id: run for item in open_items if (run := ledger.run_of(item))}
         pot = pot_of(budget, given, ledger.spent)
         screen = Screen(len(items), len(items) - len(open_items))
         sys.stderr.write(f"system2: {screen.begun(budget, len(faults))}\n")
@@ -45,20 +51,21 @@ def batch(options: argparse.Namespace) -> int:
             ledger.write(row)
             screen.show(row)
 
-        batch = Batch(given, pot, ledger.runs, ledger.begin, tell, options.parallel)
-        left = asyncio.run(until_stopped(batch, open_items, screen))
-        if not left and not faults:
-            ledger.tidy()
-    screen.end(len(left), target, batch.ending)
+        batch = Batch(given, pot, runs, ledger.begin, tell, options.parallel)
+        asyncio.run(until_stopped(batch, open_items, screen))
+        left = sum(ledger.settled.get(i.id) != i.question for i in open_items) - screen.settled
+    screen.end(left, target, batch.ending)
     if batch.ending == "interrupted":
         return 130
-    return 0 if not left and not faults and not screen.open else 1
+    return 0 if not left and not faults else 1
 
 
 def spendable(options: argparse.Namespace) -> Budget:
     """The budget of all questions together. Raises ValueError."""
-    if options.tokens is not None and options.tokens < 1:
-        raise ValueError(f"--tokens must be at least 1, {options.tokens} was given")
+    if options.tokens is not None and not 1 <= options.tokens <= LIMIT:
+        raise ValueError(
+            f"--tokens must be at least 1 and at most {LIMIT:,}, something else was given"
+        )
     if not 1 <= options.parallel <= 1000:
         raise ValueError(f"--parallel must be from 1 to 1000, {options.parallel} was given")
     if options.seconds is not None and not options.seconds > 0:
@@ -96,7 +103,7 @@ def read(path: Path) -> tuple[list[Item], list[str]]:
     """
     if path.stat().st_size > MOST:
         raise ValueError(f"{path} has more than {MOST:,} bytes; split it")
-    items: dict[str, Item] = {}
+    items: dict[str | int, Item] = {}
     faults: list[str] = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
@@ -107,12 +114,15 @@ def read(path: Path) -> tuple[list[Item], list[str]]:
             faults.append(f"{path}, line {number}: {error}; the line is left out")
             continue
         if item.id in items:
-            faults.append(f"{path}, line {number}: the id {item.id!r} was there before; left out")
+            faults.append(
+                f"{path}, line {number}: the id {str(item.id)[:40]!r} was there before; left out"
+            )
             continue
         items[item.id] = item
     if not items:
+        first = f" ({faults[0]})" if faults else ""
         raise ValueError(
-            f'{path} holds no questions; every line is an object such as {{"question": "What is 17 * 23?"}}'
+            f'{path} holds no questions; every line is an object such as {{"question": "What is 17 * 23?"}}{first}'
         )
     return [*items.values()], faults
 
@@ -124,14 +134,14 @@ def parsed(line: str, number: int) -> Item:
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from error
     if isinstance(found, str):
-        return Item(str(number), found)
+        return Item(number, found)
     given = cast(dict[str, Any], found) if isinstance(found, dict) else {}
     question, id = given.get("question"), given.get("id", number)
     if not isinstance(question, str):
         raise ValueError('expected an object with the text "question"')
-    if not isinstance(id, str | int):
+    if not isinstance(id, str | int) or isinstance(id, bool):
         raise ValueError(f'"id" must be a text or a whole number, {str(id)[:40]} was given')
-    return Item(str(id), question)
+    return Item(id, question)
 
 
 # ---------------------------------------------------------------- progress
@@ -142,7 +152,7 @@ class Screen:
 
     def __init__(self, items: int, done: int) -> None:
         self.items, self.done, self.before, self.began = items, done, done, time.monotonic()
-        self.open, self.answered = 0, 0
+        self.settled, self.answered, self.capped = 0, 0, False
         self.on = sys.stderr.isatty()
 
     def begun(self, budget: Budget, faults: int) -> str:
@@ -150,19 +160,28 @@ class Screen:
         some = many(self.items, "question")
         some += f", {self.before:,} of them answered before" if self.before else ""
         caps = [
-            f"{budget.tokens:,} tokens" if budget.tokens is not None else "",
+            many(budget.tokens, "token") if budget.tokens is not None else "",
             f"${budget.dollars}" if budget.dollars is not None else "",
             f"{budget.seconds:g} s" if budget.seconds is not None else "",
         ]
         cap = " and ".join(filter(None, caps))
+        self.capped = bool(cap)
         left = f"; left out: {many(faults, 'line')}" if faults else ""
         return f"{some}; at most {cap} for all of them{left}" if cap else some + left
 
     def show(self, row: Row) -> None:
-        """One more is settled, or had all the budget there was."""
-        self.done += 1
-        self.open += not row.settled
+        """One more is settled, or had all the budget there was; what went wrong is said."""
+        self.done += row.settled
+        self.settled += row.settled
         self.answered += bool(row.result and row.result.answer is not None)
+        for fault in filter(None, [row.error, *(row.result.faults if row.result else ())]):
+            self.clear()
+            sys.stderr.write(f"system2: question {shown(str(row.item.id)[:40])}: {shown(fault)}\n")
+
+    def clear(self) -> None:
+        """Make room for a sentence."""
+        if self.on:
+            sys.stderr.write("\r\x1b[2K")
 
     async def tick(self, batch: Batch) -> None:
         """Draw the line anew, four times a second."""
@@ -178,17 +197,14 @@ class Screen:
 
     def end(self, left: int, target: Path, ending: str) -> None:
         """What came of it, and what to do next."""
-        if self.on:
-            sys.stderr.write("\r\x1b[2K")
-        now = self.done - self.before
-        told = f"{many(now, 'question')} done, {self.answered:,} with an answer, in {target}"
+        self.clear()
+        told = f"{many(self.settled, 'question')} settled, {self.answered:,} with an answer"
+        told += f", in {target}"
         if ending:
             told += f"; ended: {shown(ending)}"
-        if left or self.open:
-            told += (
-                f"; still open: {left + self.open:,}; the same command goes on with them, with a larger "
-                "budget where it is spent"
-            )
+        if left:
+            more = ", with a larger budget where it is spent" if self.capped else ""
+            told += f"; still open: {left:,}; the same command goes on with them{more}"
         sys.stderr.write(f"system2: {told}\n")
 
 
