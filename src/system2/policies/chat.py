@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from system2.core import Bill, CallFailed, Delta, Request, Usage
 from system2.policies.clients import Clients
 from system2.policies.failures import Failures
+from system2.policies.patience import Patience
 from system2.policies.prompts import Prefill, messages, prefills
 from system2.policies.row import Row
 from system2.policies.segment import MARK, By, Segmenter, written
@@ -46,7 +47,7 @@ class Chat:
                 SGLang): steps then end by `stop`, and their bills are exact. None: as vLLM and SGLang
     opens       the chat template itself writes `<think>` before the model does
     efforts     the server takes `reasoning_effort`
-    timeout     seconds without a sign of life
+    timeout     seconds without a sign of life, at most; less once many calls were answered (patience.py)
     extra       further fields of the body
     """
 
@@ -80,6 +81,7 @@ class Chat:
         self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
         self._share: float | None = None  # prompt tokens of the last bill in its bound
         self._clients = Clients(base_url, key, timeout)
+        self._patience = Patience(timeout)
 
     def __repr__(self) -> str:
         return f"Chat({self.model!r}, base_url={self._failures.host!r})"
@@ -125,6 +127,7 @@ class Chat:
             return
         rows = [self._row(request, child) for child in children]
         counts: Any = None
+        silence = 0.0
         failure: CallFailed | None = None
         try:
             async with stream:
@@ -132,7 +135,11 @@ class Chat:
                     for row in rows:
                         for delta in row.write(request.style.prefix):
                             yield delta
-                async for chunk in stream:
+                pieces: AsyncIterator[Any] = aiter(stream)
+                while True:
+                    chunk, silence = await self._patience.wait(anext(pieces, None), silence)
+                    if chunk is None:
+                        break
                     counts = getattr(chunk, "usage", None) or counts
                     for choice in chunk.choices or ():
                         row = rows[int(choice.index)] if choice.index < len(rows) else None
@@ -142,10 +149,15 @@ class Chat:
                         break  # the step is whole, and the server would write on
         except (self._clients.sdk.OpenAIError, ValueError) as error:
             failure = self._failures.of(error, begun=True)
+        except TimeoutError:
+            failure = self._failures.silent(self._patience.seconds)
         if failure:
             raise failure
         self._missing(call, rows)
         self._book(call, rows, counts)
+        came = sum(row.tokens for row in rows)  # pieces, where the server does not count them
+        hidden = _reasoning(counts) > came or _count(counts, "completion_tokens") > 4 * came + 16
+        self._patience.answered(silence, hidden=hidden)
 
     def _missing(self, call: Call, rows: list[Row]) -> None:
         """Children the server was silent about, and steps that a stop string ended at once."""
@@ -206,7 +218,8 @@ class Chat:
         first: Exception | None = None
         while True:
             try:
-                stream = await client.chat.completions.create(**_without(body, dropped))
+                create = client.chat.completions.create(**_without(body, dropped))
+                stream, _ = await self._patience.wait(create)
                 self._refused = dropped  # only now: a server may name a field it takes
                 return stream
             except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
@@ -219,6 +232,8 @@ class Chat:
                 if name not in DROPPABLE or name in dropped:
                     break
                 dropped |= {name}
+            except TimeoutError:
+                raise self._failures.silent(self._patience.seconds) from None
             except (sdk.OpenAIError, ValueError) as error:
                 first = error
                 break

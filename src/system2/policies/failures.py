@@ -31,6 +31,11 @@ class Failures:
         text = f"the reply from {self.host} ended before it was finished"
         return CallFailed(text, retry=True, unseen=True)
 
+    def silent(self, seconds: float) -> CallFailed:
+        """The server said nothing for too long."""
+        text = f"no sign of life from {self.host} for {seconds:g} seconds"
+        return CallFailed(text, retry=True, unseen=True)
+
     def of(self, error: Exception | None, *, begun: bool = False) -> CallFailed:
         """begun: the stream was open already, so that tokens may be lost."""
         if (status := getattr(error, "status_code", None)) is not None:
@@ -38,8 +43,7 @@ class Failures:
         name = type(error).__name__
         cause = type(getattr(error, "__cause__", None)).__name__
         if name == "APITimeoutError" and cause != "ConnectTimeout":
-            text = f"no sign of life from {self.host} for {self.timeout:g} seconds"
-            return CallFailed(text, retry=True, unseen=True)
+            return self.silent(self.timeout)
         if name in ("APITimeoutError", "APIConnectionError"):
             if cause in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol") and not begun:
                 text = (
