@@ -87,7 +87,7 @@ def _admitted(strategy: Strategy, tree: Tree, ask: Ask, flying: list[Ask]) -> bo
 
 def _answer(game: Game, strategy: Strategy, write: Writer, ask: Ask) -> Done:
     assert isinstance(ask, Expand)
-    assert not ask.node.final, "nobody continues a finished answer"
+    assert ask.style.at is not None or not ask.node.final, "nobody continues a finished answer"
     assert ask.n >= 1
     game.calls += 1
     children = write(ask)
@@ -97,10 +97,10 @@ def _answer(game: Game, strategy: Strategy, write: Writer, ask: Ask) -> Done:
     new = False
     for chain, score in children:
         game.tokens += sum(step.tokens for step in chain)
-        path = game.tree.plant(ask.node, chain, score if ask.verify else None, strategy.key)
+        path = game.tree.plant(ask.place, chain, score if ask.verify else None, strategy.key)
         new = new or any(planted.new for planted in path)
         ends.append(path[-1].node)
-    if not new:
+    if not new and ask.place is ask.node:
         ask.node.closed = True
     return Done(ask, ends)
 
@@ -123,7 +123,7 @@ def writer(
         return [_child(ask) for _ in range(ask.n)]
 
     def _child(ask: Expand) -> Child:
-        whole = [step for step in ask.node.chain() if not step.cut]
+        whole = [step for step in ask.place.chain() if not step.cut]
         steps: list[Step] = []
         count = 1 if ask.until == "step" else length - len(whole)
         for _ in range(max(1, count)):

@@ -79,6 +79,10 @@ STRATEGIES: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], int]]] = 
         lambda given: given["trees"],
     ),
     "force": ({"waits": small(4), **RULES}, lambda given: 1),
+    "forking": (
+        {"n": small(8), "first": small(4), "sure": st.floats(0, 1), **RULES},
+        lambda given: given["first"],
+    ),
     "halving": (
         {
             "simulations": small(60),
@@ -185,6 +189,7 @@ SMALL: dict[str, dict[str, int]] = {
     "depth_first": {"fan": 2},
     "dvts": {"trees": 3, "fan": 2},
     "force": {"waits": 2},
+    "forking": {"n": 5},
     "halving": {"simulations": 5},
     "particles": {"n": 3},
     "rebase": {"n": 3},
@@ -255,6 +260,8 @@ def test_all_of_waits_and_answers_in_the_order_asked() -> None:
         lambda: search.depth_first(0),
         lambda: search.dvts(1, 0),
         lambda: search.force(-1),
+        lambda: search.forking(0),
+        lambda: search.forking(4, sure=2),
         lambda: search.halving(8, 0),
         lambda: search.particles(0),
         lambda: search.rebase(1, temperature=0.0),

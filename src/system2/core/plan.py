@@ -16,7 +16,8 @@ Until = Literal["token", "step", "answer", "reply"]
 class Style:
     """How a continuation is to be written.
 
-    prefix  text forced upon the continuation; at: fork after this token of the node's own step
+    prefix  text forced upon the continuation
+    at      write anew from this token of the node's own step on, 0 being its first: a fork in it
     """
 
     prompt: str | None = None
@@ -42,6 +43,11 @@ class Expand:
     verify: bool = False
     also: tuple[Node, ...] = ()
     style: Style = PLAIN
+
+    @property
+    def place(self) -> Node:
+        """Below which the continuations grow: the node, or the one above it where its step is forked."""
+        return self.node if self.style.at is None else self.node.parent or self.node
 
 
 @dataclass(frozen=True, slots=True)

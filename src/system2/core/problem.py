@@ -49,7 +49,9 @@ class Step:
     state    what the step computed, opaque to search
     answer   the final answer the policy's segmenter read out of it
     final    the line of thought is finished; cut: it was broken off (grant, error, cancel)
-    ids, logprobs, sampled   one entry a token, where the backend gives them: what training needs
+    ids, logprobs   one entry a token, where the backend gives them
+    sampled  which of these tokens were drawn for this step, where some were not: a fork begins with
+             tokens of the step it was forked from, which cost it nothing
     """
 
     text: str

@@ -221,7 +221,7 @@ class Line:
                 if part.call:
                     await self.caller.write(part)
                 if ask.verify and not part.judged:
-                    await self.judge.verify(part, ask.node.chain())
+                    await self.judge.verify(part, ask.place.chain())
         except asyncio.CancelledError:
             pass  # the run is over: what came is planted
         finally:

@@ -22,9 +22,10 @@ def plant(
     tree: Tree, key: Key, ask: Expand, children: Iterable[Child], *, failed: bool
 ) -> list[list[Planted]]:
     """Lead the children into the tree; close their node if nothing came, or nothing new."""
-    paths = [tree.plant(ask.node, child.steps, child.score, key) for child in children]
+    paths = [tree.plant(ask.place, child.steps, child.score, key) for child in children]
     fresh = any(planted.new for path in paths for planted in path)
-    if ask.n > 0 and not failed and not fresh and len(paths) in (0, ask.n):
+    whole = ask.n > 0 and ask.place is ask.node and len(paths) in (0, ask.n)
+    if whole and not failed and not fresh:
         ask.node.closed = True
     return paths
 

@@ -73,6 +73,8 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     tokens = sum([d.tokens for d in pieces])
     ids = [id for d in pieces for id in d.ids]
     logprobs = [logprob for d in pieces for logprob in d.logprobs]
+    sampled = [bool(d.tokens) for d in pieces for _ in d.ids]
+    count = tokens + sampled.count(False)
     return Step(
         text=mended("".join([d.text for d in pieces])),
         tokens=tokens,
@@ -82,8 +84,9 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
         final=last.end == "answer" and not reply,
         cut=last.end == "cut",
         told=sum([d.tokens for d in pieces if d.kind == "reply"]),
-        ids=tuple(ids) if len(ids) == tokens else (),
-        logprobs=tuple(logprobs) if len(logprobs) == tokens else (),
+        ids=tuple(ids) if len(ids) == count else (),
+        logprobs=tuple(logprobs) if len(logprobs) == count else (),
+        sampled=() if all(sampled) or len(ids) != count else tuple(sampled),
     )
 
 

@@ -9,6 +9,7 @@ from system2.search.choose import best, confidence, majority, weighted
 from system2.search.deepconf import deepconf
 from system2.search.depth_first import depth_first
 from system2.search.dvts import dvts
+from system2.search.forking import forking
 from system2.search.halving import halving
 from system2.search.mcts import mcts
 from system2.search.particles import particles
@@ -34,6 +35,7 @@ __all__ = [
     "dvts",
     "enough",
     "force",
+    "forking",
     "halving",
     "majority",
     "mcts",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from system2.core import Bill, CallFailed, Chain, Delta, Problem, Request, Usage
+from system2.core import Bill, CallFailed, Chain, Delta, Problem, Request, Step, Usage
 from system2.policies.local.decoder import Decoder, Row, Token
 from system2.policies.local.tokenizer import SPECIALS, Tokenizer
 from system2.policies.local.weights import WeightsError, load
@@ -94,23 +94,37 @@ class LocalPolicy:
     def prompt_bound(self, request: Request) -> int:
         """Exactly the prompt's tokens; 0 for a question that will be refused."""
         try:
-            return len(self.prompt(request.problem, request.chain))
+            return len(self.begun(request)[0])
         except CallFailed:
             return 0
+
+    def begun(self, request: Request) -> tuple[list[int], Chain, Step | None]:
+        """The tokens to go on from, the whole steps, and what is kept of one that is forked. Raises CallFailed."""
+        at, chain = request.style.at, request.chain
+        if at is None:
+            return self.prompt(request.problem, chain), chain, None
+        last = chain[-1] if chain else None
+        if last is None or not 0 <= at < len(last.ids):
+            raise CallFailed(
+                f"a fork at token {at} needs a step of more tokens, whose ids are known",
+                retry=False,
+            )
+        kept = replace(last, ids=last.ids[:at], logprobs=last.logprobs[:at])
+        return [*self.prompt(request.problem, chain[:-1]), *kept.ids], chain[:-1], kept
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
         """Tokens of all continuations as they are decoded, then the bill. Raises CallFailed.
 
         A style's prompt is not read: this model takes no instructions.
         """
-        ids = self.prompt(request.problem, request.chain)
+        ids, chain, kept = self.begun(request)
         room = self.model.decoder.sizes.context - len(ids)
         limit = 1 if request.until == "token" else min(request.max_tokens, room)
         style = request.style
-        if request.also or style.prefix or style.stop or style.at is not None:
+        if request.also or style.prefix or style.stop:
             raise CallFailed(
                 "the embedded model reads one line of thought and writes freely: it cannot take other "
-                "attempts, a forced beginning, stop strings or a fork inside a step",
+                "attempts, a forced beginning or stop strings",
                 retry=False,
             )
         heat = self.temperature if style.temperature is None else style.temperature
@@ -119,11 +133,14 @@ class LocalPolicy:
         if limit > 0:
             rows = [Row(tuple(ids), seed, limit, heat, stop) for seed in request.seeds]
             told = (request.problem.effort or "high") == "none" or any(
-                "</think>" in step.text for step in request.chain
+                "</think>" in step.text for step in chain
             )
-            begun = [id for step in request.chain if step.kind == "reply" for id in step.ids]
+            begun = [id for step in chain if step.kind == "reply" for id in step.ids]
             lone = request.until == "token"
             texts = [Writer(self, told, [*begun], lone) for _ in rows]
+            for row, text in enumerate(texts):
+                if kept and kept.ids:
+                    yield text.keep(kept, row)
             stream = self.model.decoder.stream(rows)
             try:
                 async for tokens in stream:
@@ -158,6 +175,15 @@ class Writer:
                 run = []
         if run:
             yield self.piece(run)
+
+    def keep(self, step: Step, row: int) -> Delta:
+        """The tokens of a forked step that stay: they were paid for before."""
+        said = b"".join([self.policy.model.tokenizer.raw(id) for id in step.ids])
+        kind = "reply" if self.told else "thought"
+        if self.policy.close in step.ids:
+            self.told = True
+            self.answer += step.ids[step.ids.index(self.policy.close) + 1 :]
+        return Delta(row, self.utf8.decode(said), 0, kind, step.logprobs, step.ids)
 
     def piece(self, run: list[Token]) -> Delta:
         """Some tokens as one piece of the stream."""
