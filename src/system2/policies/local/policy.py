@@ -106,7 +106,8 @@ class LocalPolicy:
         last = chain[-1] if chain else None
         if last is None or not 0 <= at < len(last.ids):
             raise CallFailed(
-                f"a fork at token {at} needs a step of more tokens, whose ids are known",
+                f"the embedded model cannot fork at token {at}: that takes a step of more tokens, "
+                "whose ids are known",
                 retry=False,
             )
         kept = replace(last, ids=last.ids[:at], logprobs=last.logprobs[:at])
