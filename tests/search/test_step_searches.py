@@ -197,6 +197,46 @@ def test_mcts_returns_to_what_is_good() -> None:
     assert most.depth == 5 and game.calls <= 120
 
 
+def sum_of(node: Node) -> tuple[int, int]:
+    return node.depth, sum(int(step.text) for step in node.chain())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 8), seeds, st.sampled_from(["step", "answer"]))
+def test_mcts_searches_a_state_once(parallel: int, seed: int, until: Any) -> None:
+    """States are sums of digits: of nodes alike the first alone is written on from, and all learn."""
+    write = writer(Random(seed), length=4, base=3)
+    strategy = search.mcts(3, parallel, simulations=150, until=until, state=sum_of)
+    game = play(strategy, write, Random(seed))
+    nodes = [node for node in game.tree.nodes[1:] if not node.final]
+    asked = {ask.node for ask in game.asked if isinstance(ask, Expand)}
+    firsts = {sum_of(node): node for node in reversed(nodes)}
+    late = [node for node in nodes if firsts[sum_of(node)] is not node]
+    assert parallel > 1 or not asked & {*late}
+    assert all(node.exhausted for node in late)
+    assert game.why == "complete"
+    assert all(n.pending == 0 and -1e-9 <= n.total <= n.visits + 1e-9 for n in game.tree.nodes)
+
+
+def test_mcts_credits_both_ways_to_a_state() -> None:
+    """`ab` and `ba` are one state: what is found below the one counts above the other, once each."""
+
+    def write(ask: Expand) -> list[Child]:
+        line = "".join(step.text for step in ask.node.chain())
+        text = {"": "ab", "a": "b", "b": "a"}.get(line, "z")[ask.node.tried % 2 if not line else 0]
+        return [([Step(text, 1, answer=text, final=text == "z")], 1.0 if text == "z" else 0.5)]
+
+    def letters(node: Node) -> str:
+        return "".join(sorted(step.text for step in node.chain()))
+
+    strategy = search.mcts(2, 1, 5.0, simulations=20, until="step", state=letters)
+    tree = play(strategy, write, Random(0), ordered=True).tree
+    a, b = tree.root.children
+    finals = [node for node in tree.nodes if node.final]
+    assert len(finals) == 1, "the state was searched by one way alone"
+    assert a.total - 0.5 * a.visits > 0 and b.total - 0.5 * b.visits > 0, "both have heard of it"
+
+
 def test_mcts_keeps_its_places_taken() -> None:
     flying: list[int] = []
     strategy = search.mcts(3, 8, simulations=400, until="step")

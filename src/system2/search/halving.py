@@ -11,6 +11,7 @@ from system2.core.tree import Key
 from system2.search.asking import all_of
 from system2.search.choose import best
 from system2.search.mcts import back_up, descend, upward, worth
+from system2.search.transpositions import Transpositions, unlike
 
 
 def halving(
@@ -41,6 +42,7 @@ def halving(
 
     def plan(tree: Tree) -> Plan:
         failed: Counter[Node] = Counter()
+        alone = Transpositions(unlike)
         born = yield from all_of([Expand(tree.root, min(wide, simulations), until, verify=True)])
         for leaf in born:
             credit = worth(leaf)
@@ -66,7 +68,7 @@ def halving(
                 while len(done) < len(asks):
                     done = [*done, *(yield [])]
                 for one in done:
-                    back_up(one, fan, failed)
+                    back_up(one, fan, failed, alone)
             arms = sorted(arms, key=value, reverse=True)[: max(1, len(arms) // 2)]
 
     return Strategy(plan, choose, need, key)

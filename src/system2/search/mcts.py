@@ -9,6 +9,7 @@ from math import sqrt
 from system2.core import Ask, Done, Expand, Node, Plan, Strategy, Tree, Until, local, never
 from system2.core.tree import Key
 from system2.search.choose import best
+from system2.search.transpositions import State, Transpositions, unlike
 
 UNKNOWN = 0.5  # the value of a step without a score where nothing above it has one either
 
@@ -23,6 +24,7 @@ def mcts(
     choose: Callable[[Tree], Node | None] = best,
     need: Callable[[Tree], int | None] = never,
     key: Key = local,
+    state: State = unlike,
 ) -> Strategy:
     """Walk down by an upper confidence bound, write on from there, credit the score to all above it.
 
@@ -32,7 +34,7 @@ def mcts(
     2309.17179), which needs one that can judge unfinished lines. No node
     with `fan` tries below it is asked, duplicates and failures included; a duplicate is a further visit of the known
     node. At most `parallel` asks are in flight, and count as visits that lost (Chaslot et al.
-    2008). A step without a score is credited with its parent's mean, and so leaves it as it was.
+    2008). Nodes that `state` names alike are one: the first is searched, all learn from it. A step without a score is credited with its parent's mean, and so leaves it as it was.
     Ends after `simulations` asks, failed ones included, or when nothing is left to try. Raises
     ValueError for a fan, parallel or simulations below 1, or a negative c.
     """
@@ -44,6 +46,7 @@ def mcts(
 
     def plan(tree: Tree) -> Plan:
         failed: Counter[Node] = Counter()
+        alike = Transpositions(state)
         running = begun = 0
         while True:
             asks: list[Ask] = []
@@ -58,7 +61,8 @@ def mcts(
                 return
             for done in (yield asks):
                 running -= 1
-                back_up(done, fan, failed)
+                alike.update(tree)
+                back_up(done, fan, failed, alike)
 
     return Strategy(plan, choose, need, key)
 
@@ -88,7 +92,7 @@ def mean(node: Node) -> float:
     return node.total / max(1, node.visits + node.pending)
 
 
-def back_up(done: Done, fan: int, failed: Counter[Node]) -> None:
+def back_up(done: Done, fan: int, failed: Counter[Node], alike: Transpositions) -> None:
     """Credit the new steps to everything above them; tell what has nothing left to try."""
     node = done.ask.node if isinstance(done.ask, Expand) else None
     for above in upward(node):
@@ -97,14 +101,14 @@ def back_up(done: Done, fan: int, failed: Counter[Node]) -> None:
         failed[node] += 1
     for leaf in done.nodes:
         value = worth(leaf)
-        for above in upward(leaf):
+        for above in alike.above(leaf):
             above.visits += 1
             above.total += value
     for end in done.nodes or [node]:
         for above in upward(end):
             full = above.closed or above.tried + failed[above] >= fan
             spent = full and all(child.exhausted for child in above.children)
-            above.exhausted = above.final or spent
+            above.exhausted = above.final or spent or alike.met(above)
 
 
 def worth(leaf: Node) -> float:
