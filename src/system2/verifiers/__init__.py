@@ -12,6 +12,7 @@ from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
 from system2.verifiers.number import canonical, value
+from system2.verifiers.pessimism import Pessimistic, pessimistic
 from system2.verifiers.schema import Schema, json_schema
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Ladder",
     "Mathematical",
     "Pairwise",
+    "Pessimistic",
     "Schema",
     "SelfJudge",
     "canonical",
@@ -31,6 +33,7 @@ __all__ = [
     "mathematical",
     "mean_confidence",
     "pairwise",
+    "pessimistic",
     "reaches",
     "same",
     "self_judge",
