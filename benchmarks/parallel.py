@@ -66,12 +66,16 @@ class Exact:
         return [float(chain[-1].text) for chain in chains]
 
 
-def best(make: Callable[[int, int], Strategy], calls: int, many: int, seed: int) -> tuple[float, float]:
+def best(
+    make: Callable[[int, int], Strategy], calls: int, many: int, seed: int
+) -> tuple[float, float]:
     """The best quality found, and the share of paid drafts that is in the tree."""
     policy = Drafts(seed)
     meter = Meter(Budget(tokens=calls, calls=many, per_call=1))
     strategy = make(calls, many)
-    engine = Engine(Problem.of("draft"), strategy, policy, meter, verifier=Exact(), seed=seed, ordered=False)
+    engine = Engine(
+        Problem.of("draft"), strategy, policy, meter, verifier=Exact(), seed=seed, ordered=False
+    )
     asyncio.run(engine.run())
     nodes = engine.tree.nodes[1:]
     return max(node.score or 0.0 for node in nodes), sum(node.count for node in nodes) / policy.sent
@@ -84,7 +88,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    print(f"best score of {given.calls} calls, mean of {given.seeds} seeds; ÷ that of one call at a time")
+    print(
+        f"best score of {given.calls} calls, mean of {given.seeds} seeds; ÷ that of one call at a time"
+    )
     print(f"{'':12}" + "".join(f"{many:>16}" for many in AT_ONCE) + f"{'kept':>8}")
     for name, make in STRATEGIES.items():
         cells, alone, kept = list[str](), list[float](), list[float]()
@@ -96,7 +102,9 @@ def main() -> None:
             ratio = [a / b for a, b in zip(scores, alone, strict=True)]
             half = 1.96 * stdev(ratio) / len(ratio) ** 0.5 if len(ratio) > 1 else 0.0
             cells.append(f"{mean(scores):.3f} {100 * mean(ratio):.0f}±{100 * half:.0f} %")
-        print(f"{name:12}" + "".join(f"{cell:>16}" for cell in cells) + f"{100 * min(kept):>6.0f} %")
+        print(
+            f"{name:12}" + "".join(f"{cell:>16}" for cell in cells) + f"{100 * min(kept):>6.0f} %"
+        )
 
 
 if __name__ == "__main__":

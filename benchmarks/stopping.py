@@ -34,7 +34,7 @@ from system2.core import (
     Usage,
 )
 from system2.engine import Engine
-from system2.search import agreed, best_of, consensus, majority
+from system2.search import agreed, best_of, consensus, majority, worthwhile
 
 FILE = "last_letters_gpt35_40x250.jsonl.gz"
 RATE = 400.0
@@ -119,6 +119,8 @@ RULES: dict[str, Callable[[], Strategy]] = {
     "40 samples": lambda: best_of(MOST, choose=majority),
     "Beta .95, one by one": lambda: single_file(consensus(0.95)),
     "Beta .95": lambda: best_of(MOST, choose=majority, need=consensus(0.95)),
+    "worthwhile 100": lambda: best_of(MOST, choose=majority, need=worthwhile(100)),
+    "worthwhile 400": lambda: best_of(MOST, choose=majority, need=worthwhile(400)),
     "Beta .90": lambda: best_of(MOST, choose=majority, need=consensus(0.90)),
     "2 ahead": lambda: best_of(MOST, choose=majority, need=agreed(2)),
     "4 ahead": lambda: best_of(MOST, choose=majority, need=agreed(4)),

@@ -21,10 +21,18 @@ CHOOSE = st.sampled_from(
         search.majority,
         search.weighted(search.confidence),
         search.weighted(lambda node: node.score or 0.0),
+        search.relative(search.confidence),
     ]
 )
 NEED = st.sampled_from(
-    [lambda tree: None, search.agreed(2), search.consensus(0.8), search.solved(), search.enough(3)]  # pyright: ignore
+    [
+        lambda tree: None,
+        search.agreed(2),
+        search.consensus(0.8),
+        search.solved(),
+        search.enough(3),
+        search.worthwhile(20),
+    ]  # pyright: ignore
 )
 RULES: dict[str, Any] = {"choose": CHOOSE, "need": NEED}
 
@@ -269,6 +277,7 @@ def test_all_of_waits_and_answers_in_the_order_asked() -> None:
         lambda: search.select(0),
         lambda: search.token_beam(1, 1, 0),
         lambda: search.enough(0),
+        lambda: search.worthwhile(0.5),
     ],
 )
 def test_refuses_in_a_sentence(make: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from tabletop import play, writer
 
 from system2 import search
 from system2.core import Node, Step, Tree, local
-from system2.search.stop import ahead, settling
+from system2.search.stop import ahead, drawn, gain, paying, settling
 
 ARRIVALS = st.lists(
     st.tuples(
@@ -194,3 +194,47 @@ def test_consensus_settles_as_soon_as_the_posterior_does(second: int) -> None:
         more = settling(first, second, 0.95)
         assert ahead(first + more, second) >= 0.95
         assert more == 0 or ahead(first + more - 1, second) < 0.95
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 8))
+def test_what_further_votes_are_expected_to_add(first: int, second: int, more: int) -> None:
+    """Against a walk vote by vote; never less than nothing, and nothing where none can change the leader."""
+
+    def after(a: int, b: int, left: int) -> float:
+        if not left:
+            return max(ahead(a, b), 1 - ahead(a, b))
+        share = (a + 1) / (a + b + 2)
+        return share * after(a + 1, b, left - 1) + (1 - share) * after(a, b + 1, left - 1)
+
+    found = gain(first, second, more)
+    assert abs(found - (after(first, second, more) - after(first, second, 0))) < 1e-9
+    assert found > -1e-9
+    assert more >= abs(first - second) or found < 1e-9
+    assert abs(sum(drawn(first, second, more, k) for k in range(more + 1)) - 1) < 1e-9
+
+
+def test_more_is_asked_for_while_it_pays() -> None:
+    assert paying(0, 0, 1, 16) == 0, "a right answer that is worth one line deserves one guess"
+    assert paying(0, 0, 100, 16) > 0
+    assert paying(9, 0, 100, 16) == 0 < paying(9, 0, 10**9, 16)
+    assert paying(5, 5, 100, 16) > 0
+    for worth in (10, 100, 1000):
+        ends = [n for n in range(100) if paying(n, 0, worth, 16) == 0]
+        assert ends == list(range(ends[0], 100)), "once enough, more of the same is enough"
+
+
+def test_a_relative_vote_counts_by_standing() -> None:
+    """Two lines a little surer than three others win; scaled and shifted scores change nothing."""
+
+    def vote(scores: list[float]) -> str | None:
+        tree = Tree()
+        for name, score in zip("aabbb", scores, strict=True):
+            step = Step(f"{name}{score}", 1, answer=name, final=True)
+            tree.plant(tree.root, [step], score, lambda node, step: None)
+        node = search.relative(lambda node: node.score or 0.0)(tree)
+        return node and node.answer
+
+    sure = [0.91, 0.90, 0.88, 0.88, 0.87]
+    assert vote(sure) == "a" and vote([0.1 * s for s in sure]) == "a"
+    assert vote([0.5] * 5) == "b"
+    assert search.relative(search.confidence)(Tree()) is None

@@ -5,7 +5,7 @@ from system2.search.asking import all_of
 from system2.search.beam import beam, token_beam
 from system2.search.best_of import best_of, direct, single
 from system2.search.cascade import cascade
-from system2.search.choose import best, confidence, majority, weighted
+from system2.search.choose import best, confidence, majority, relative, weighted
 from system2.search.deepconf import deepconf
 from system2.search.depth_first import depth_first
 from system2.search.dvts import dvts
@@ -16,7 +16,7 @@ from system2.search.particles import particles
 from system2.search.rebase import rebase
 from system2.search.revise import aggregate, force, revise, select
 from system2.search.routed import routed
-from system2.search.stop import agreed, consensus, enough, solved
+from system2.search.stop import agreed, consensus, enough, solved, worthwhile
 
 __all__ = [
     "adaptive",
@@ -41,6 +41,7 @@ __all__ = [
     "mcts",
     "particles",
     "rebase",
+    "relative",
     "revise",
     "routed",
     "select",
@@ -48,4 +49,5 @@ __all__ = [
     "solved",
     "token_beam",
     "weighted",
+    "worthwhile",
 ]

@@ -6,8 +6,9 @@ longest open one: None means that nothing was thought at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from math import exp
+from statistics import fmean, pstdev
 
 from system2.core import Node, Tree
 from system2.search.tally import Answer, Weight, champion, one, tally, written
@@ -50,6 +51,37 @@ def confidence(node: Node) -> float:
     """
     logprobs = [logprob for step in node.chain() for logprob in step.logprobs]
     return exp(sum(logprobs) / len(logprobs)) if logprobs else 1.0
+
+
+def relative(
+    score: Callable[[Node], float], *, temperature: float = 0.5, answer: Answer = written
+) -> Callable[[Tree], Node | None]:
+    """The weighted vote where a score counts by how it stands among those of the same question.
+
+    After CISC (Taubenfeld et al. 2025, arXiv 2502.06233, sec. 3.1), whose softmax within the question leaves
+    the vote's order to the scale of the scores; here they are standardised first, so that one
+    temperature suits any. Where all are alike it is the plain vote. Raises ValueError for a temperature that is
+    not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"relative: temperature must be above 0, {temperature} was given")
+
+    def choose(tree: Tree) -> Node | None:
+        voters = [(node, name) for node in tree.finals if (name := answer(node)) is not None]
+        scores = [score(node) for node, _ in voters]
+        spread = pstdev(scores) if len(scores) > 1 else 0.0
+        middle = fmean(scores) if scores else 0.0
+        support: dict[Hashable, float] = {}
+        speaker: dict[Hashable, tuple[float, Node]] = {}
+        for (node, name), given in zip(voters, scores, strict=True):
+            weight = exp((given - middle) / spread / temperature) if spread else 1.0
+            support[name] = support.get(name, 0.0) + weight
+            if name not in speaker or weight > speaker[name][0]:
+                speaker[name] = weight, node
+        leader = max(support, key=lambda name: support[name], default=None)
+        return champion(tree) if leader is None else speaker[leader][1]
+
+    return choose
 
 
 def _voted(tree: Tree, answer: Answer, weight: Weight) -> Node | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import exp, lgamma
 
 from system2.core import Tree
 from system2.search.tally import Answer, champion, tally, written
@@ -72,6 +73,59 @@ def ahead(first: int, second: int) -> float:
         below += term
         term = term * (n - j) // (j + 1)
     return 1 - below / 2**n
+
+
+def worthwhile(
+    worth: float, *, most: int = 16, answer: Answer = written
+) -> Callable[[Tree], int | None]:
+    """Stop once no further lines, up to `most` together, are worth what they take.
+
+    worth  of answering with the more frequent of the two leaders instead of the other, in lines of thought:
+           what a right answer is worth, in dollars or tokens, over what a line costs.
+    The value of information (Howard 1966; for batches Frazier et al. 2008, "knowledge gradient") under a Beta posterior
+    with an even prior: m lines are worth `worth` times what they are expected to add to the probability that
+    the leader is the more frequent, and cost m. Fewest lines that pay best are asked for. Raises ValueError for a
+    worth or most below 1.
+    """
+    if not worth >= 1 or most < 1:
+        raise ValueError(
+            f"worthwhile: worth and most must be at least 1, {worth} and {most} were given"
+        )
+
+    def need(tree: Tree) -> int | None:
+        votes = tally(tree, answer)
+        first = int(votes.first.votes) if votes.first else 0
+        second = int(votes.second.votes) if votes.second else 0
+        return paying(first, second, worth, most)
+
+    return need
+
+
+@cache
+def paying(first: int, second: int, worth: float, most: int) -> int:
+    """How many further lines, up to `most`, bring most beyond what they cost; 0: none does."""
+    return max(range(most + 1), key=lambda m: (worth * gain(first, second, m) - m, -m))
+
+
+@cache
+def gain(first: int, second: int, more: int) -> float:
+    """What `more` votes between the two leaders are expected to add to the chance to name the better."""
+    found = 0.0
+    for k in range(more + 1):
+        sure = ahead(first + k, second + more - k)
+        found += drawn(first, second, more, k) * max(sure, 1 - sure)
+    now = ahead(first, second)
+    return found - max(now, 1 - now)
+
+
+def drawn(first: int, second: int, more: int, k: int) -> float:
+    """The probability that k of `more` further votes go to the first: beta-binomial."""
+    total = lgamma(more + 1) - lgamma(k + 1) - lgamma(more - k + 1)
+    total += (
+        lgamma(first + 1 + k) + lgamma(second + 1 + more - k) - lgamma(first + second + 2 + more)
+    )
+    total -= lgamma(first + 1) + lgamma(second + 1) - lgamma(first + second + 2)
+    return exp(total)
 
 
 def solved(threshold: float = 1.0) -> Callable[[Tree], int | None]:
