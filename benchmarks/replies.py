@@ -13,6 +13,7 @@ from random import Random
 FILE = "last_letters_gpt35_40x250.jsonl.gz"
 TOLD = re.compile(r"answer is[:\s]*[\"']?([A-Za-z]+)")
 WORDS = ("so", "then", "we", "take", "both", "sides", "and", "see", "that", "this", "holds")
+CHINESE = ("所以", "那么", "我们", "把", "两边", "一起", "乘", "可知", "这样", "成立", "了")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Manners:
     truncate   replies that end early, as at a limit. fail: HTTP 500. hang: silence after the headers
     reset      connections that break in mid-reply
     length     tokens of a pretend reply, a third more or less; right: share of the right answer, 7
+    chinese    they are in Chinese
     """
 
     seed: int = 0
@@ -34,6 +36,7 @@ class Manners:
     reset: float = 0.0
     length: int = 60
     right: float = 0.6
+    chinese: bool = False
 
 
 @dataclass
@@ -58,8 +61,10 @@ def pretended(manners: Manners, dice: Random) -> list[str]:
     """A pretend chain of thought and its answer."""
     answer = "7" if dice.random() < manners.right else str(dice.randrange(10, 14))
     count = max(8, round(manners.length * dice.uniform(2 / 3, 4 / 3)))
-    thoughts = [f" {dice.choice(WORDS)}" if n % 12 else "\n\n" for n in range(1, count - 4)]
-    return [*thoughts, "\n\n", "Answer", ":", f" {answer}"]
+    words = CHINESE if manners.chinese else [f" {word}" for word in WORDS]
+    thoughts = [dice.choice(words) if n % 12 else "\n\n" for n in range(1, count - 4)]
+    told = ("答案", "：", answer) if manners.chinese else ("Answer", ":", f" {answer}")
+    return [*thoughts, "\n\n", *told]
 
 
 def cut(text: str) -> list[str]:
