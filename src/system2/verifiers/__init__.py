@@ -12,24 +12,29 @@ from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
 from system2.verifiers.number import canonical, value
+from system2.verifiers.outlook import Election, Outlook, election, outlook
 from system2.verifiers.schema import Schema, json_schema
 
 __all__ = [
     "Confidence",
+    "Election",
     "Exact",
     "Expressions",
     "Ladder",
     "Mathematical",
+    "Outlook",
     "Pairwise",
     "Schema",
     "SelfJudge",
     "canonical",
+    "election",
     "exact",
     "group_confidence",
     "json_schema",
     "ladder",
     "mathematical",
     "mean_confidence",
+    "outlook",
     "pairwise",
     "reaches",
     "same",
