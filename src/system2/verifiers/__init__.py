@@ -12,26 +12,31 @@ from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
 from system2.verifiers.number import canonical, value
+from system2.verifiers.outlook import Election, Outlook, election, outlook
 from system2.verifiers.pessimism import Pessimistic, pessimistic
 from system2.verifiers.schema import Schema, json_schema
 
 __all__ = [
     "Confidence",
+    "Election",
     "Exact",
     "Expressions",
     "Ladder",
     "Mathematical",
+    "Outlook",
     "Pairwise",
     "Pessimistic",
     "Schema",
     "SelfJudge",
     "canonical",
+    "election",
     "exact",
     "group_confidence",
     "json_schema",
     "ladder",
     "mathematical",
     "mean_confidence",
+    "outlook",
     "pairwise",
     "pessimistic",
     "reaches",

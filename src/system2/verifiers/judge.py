@@ -6,14 +6,13 @@ sway it: a judge's score is an opinion, never a proof.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
-from system2.core import CallFailed, Chain, Problem, Reply, Request, Style, Write
+from system2.core import CallFailed, Chain, Problem, Style, Write
+from system2.verifiers import lent
 from system2.verifiers.number import canonical
 
 TOKENS = 1024  # that a judgement may take
@@ -52,10 +51,12 @@ class SelfJudge:
         """
         asked = [n for n, chain in enumerate(chains) if _finished(chain)]
         style = Style(JUDGE)
-        requests = [_request(problem, (chains[n],), self.votes, self.tokens, style) for n in asked]
+        requests = [
+            lent.request(problem, (chains[n],), self.votes, self.tokens, style) for n in asked
+        ]
         scores: list[float | None] = [None] * len(chains)
-        for n, reply in zip(asked, await _written(requests, write), strict=True):
-            found = [m for m in map(mark, _said(reply)) if m is not None]
+        for n, reply in zip(asked, await lent.replies(requests, write), strict=True):
+            found = [m for m in map(mark, lent.said(reply)) if m is not None]
             scores[n] = sum(found) / len(found) if found else None
         return scores
 
@@ -106,17 +107,17 @@ class Pairwise:
             met.update(pairs)
             games = [game for a, b in pairs for game in ((a, b), (b, a))]
             requests = [
-                _request(problem, (chains[a], chains[b]), 1, self.tokens, Style(COMPARE))
+                lent.request(problem, (chains[a], chains[b]), 1, self.tokens, Style(COMPARE))
                 for a, b in games
             ]
             try:
-                replies = await _written(requests, write)
+                replies = await lent.replies(requests, write)
             except CallFailed:
                 if not turn:
                     raise
                 break  # out of budget, say: what was played counts
             for (a, b), reply in zip(games, replies, strict=True):
-                for said in _said(reply):
+                for said in lent.said(reply):
                     if better := pick(said):
                         game = (a, b) if better == 1 else (b, a)
                         wins[game] = wins.get(game, 0) + 1
@@ -191,35 +192,3 @@ def pick(said: str) -> int | None:
 
 def _finished(chain: Chain) -> bool:
     return bool(chain) and chain[-1].answer is not None
-
-
-def _request(
-    problem: Problem, chains: tuple[Chain, ...], n: int, tokens: int, style: Style
-) -> Request:
-    """A call that reads these chains; its seeds are its own, and the same whenever it is made."""
-    said = [[(step.text, step.answer) for step in chain] for chain in chains]
-    told = repr(said).encode(errors="surrogatepass")
-    seeds = [
-        int.from_bytes(blake2b(told, digest_size=7, salt=vote.to_bytes(8, "big")).digest(), "big")
-        for vote in range(n)
-    ]
-    return Request(problem, (), n, "answer", tokens, tuple(seeds), chains, style)
-
-
-async def _written(requests: Sequence[Request], write: Write) -> list[Reply | None]:
-    """All replies, None for calls that failed. Raises CallFailed where all did."""
-    replies = await asyncio.gather(*map(write, requests), return_exceptions=True)
-    for reply in replies:
-        if isinstance(reply, BaseException) and not isinstance(reply, CallFailed):
-            raise reply
-    came = [reply if isinstance(reply, Reply) else None for reply in replies]
-    for reply in replies:
-        if isinstance(reply, CallFailed) and not any(came):
-            raise reply
-    return came
-
-
-def _said(reply: Reply | None) -> list[str]:
-    """The answers of a reply, those that came to one."""
-    ends = [chain[-1] for chain in reply.chains if chain] if reply else []
-    return [step.answer for step in ends if step.answer is not None and not step.cut]
