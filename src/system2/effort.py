@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from system2.core import Node, Strategy, Tree
-from system2.search import best, best_of, confidence, consensus, direct, solved, weighted
+from system2.routing import Routes, Ways, router
+from system2.search import (
+    best,
+    best_of,
+    confidence,
+    consensus,
+    direct,
+    forking,
+    revise,
+    solved,
+    weighted,
+)
 from system2.verifiers import value
 
 
@@ -63,6 +75,41 @@ def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
     return best_of(
         count, choose=checked_or_voted, need=either(solved(), consensus(row.sure, answer=unrefuted))
     )
+
+
+PILOT = 4  # lines of thought that a routed question begins with
+WORTH = 1_000  # lines of thought that a right answer is worth: more is not spent to make it a little surer
+
+
+def ways_of(*, embedded: bool) -> Ways:
+    """What a router may choose: whole lines for everybody, and what the backend can besides."""
+    ways: dict[str, Callable[[int], Strategy]] = {
+        "lines": lambda n: best_of(n, choose=checked_or_voted)
+    }
+    if embedded:
+        ways["forking"] = lambda n: forking(n, PILOT, choose=checked_or_voted)
+    else:
+        ways["revise"] = lambda n: revise(n, choose=checked_or_voted)
+    return ways
+
+
+def pilot() -> Strategy:
+    """How a routed question begins."""
+    return best_of(PILOT, choose=checked_or_voted, need=solved())
+
+
+def routed_of(routes: Routes, tokens: int, *, embedded: bool) -> Strategy:
+    """What earlier runs say this question deserves, within `tokens`.
+
+    A question of their mix takes a quarter of that on average, hard ones up to all of it, and none
+    more than a right answer is worth. Raises
+    ValueError where they know a way that this backend has not.
+    """
+    left = tokens - PILOT * routes.each("lines")
+    worth = 1 / (WORTH * max(1.0, routes.each("lines")))
+    price = max(worth, routes.price(max(1.0, left / 4)))
+    decide = partial(routes.at, price=price, most=left)
+    return router(routes, ways_of(embedded=embedded), pilot(), decide, answer=unrefuted)
 
 
 def unrefuted(node: Node) -> Hashable | None:

@@ -15,7 +15,7 @@ from system2.store import Trace, read
 
 READ: dict[str, Callable[[str], Any]] = {
     "effort": str, "samples": int, "tokens": int, "dollars": str, "seconds": float, "at_once": int,
-    "per_call": int, "model": str, "model_name": str, "price": lambda text: priced(text, "price"),
+    "per_call": int, "model": str, "model_name": str, "routes": str, "price": lambda text: priced(text, "price"),
 }  # fmt: skip
 """How the settings of a trace are read back."""
 
@@ -108,8 +108,9 @@ def merged(then: dict[str, Any], options: Options, run: str, recall: Recall) -> 
             f"the trace of {run} asked {server}; name the server again (--model {server}), so that "
             "your key goes where you mean it to"
         )
-    if "strategy" in options:
-        then.pop("samples", None)
+    if {"strategy", "samples", "routes"} & options.keys():
+        for name in ("samples", "routes"):
+            then.pop(name, None)
     other = "model" in options and shown(options["model"]) != server
     if other and not is_url(options.get("model", "")):
         then.pop("model_name", None)

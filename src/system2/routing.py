@@ -56,12 +56,13 @@ class Way:
 
     weights  of a logistic model of being right: 1, share, score, and the same three times log2(size)
     each     completion tokens for every unit of size, after the pilot
-    runs     it was learnt from
+    runs     it was learnt from; most: the greatest size among them
     """
 
     weights: tuple[float, ...]
     each: float
     runs: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,23 @@ class Routes:
         ]
         return sorted(found, key=lambda route: route.tokens)
 
-    def at(self, signs: Signs, price: float) -> Route:
-        """The best where a token costs `price` right answers."""
-        return max(self.offers(signs), key=lambda route: route.right - price * route.tokens)
+    def at(self, signs: Signs, price: float, most: float = float("inf")) -> Route:
+        """The best where a token costs `price` right answers, of what takes at most so many; else the cheapest.
+
+        Greater sizes than were tried are believed in only where tokens cost nothing.
+        """
+        offers = [o for o in self.offers(signs) if not price or o.size <= self.ways[o.way].most]
+        fitting = [route for route in offers if route.tokens <= most]
+        return max(fitting or offers[:1], key=lambda route: route.right - price * route.tokens)
 
     def within(self, signs: Signs, tokens: float) -> Route:
         """The best of what takes at most so many tokens; the cheapest where nothing does."""
-        offers = self.offers(signs)
-        fitting = [route for route in offers if route.tokens <= tokens]
-        return max(fitting or offers[:1], key=lambda route: route.right)
+        return self.at(signs, 0.0, tokens)
+
+    def each(self, way: str) -> float:
+        """Tokens of a unit of this way's size; of any, where it was not tried."""
+        known = [one.each for name, one in self.ways.items() if name != STOP]
+        return self.ways[way].each if way in self.ways else max(known, default=0.0)
 
     def price(self, tokens: float) -> float:
         """The price at which a question of the mix takes so many tokens beyond the pilot, on average."""
@@ -167,6 +176,7 @@ def learn(outcomes: Iterable[Outcome]) -> Routes:
             fitted([features(one.signs, one.size) for one in ones], [one.right for one in ones]),
             0.0 if name == STOP else sum(o.tokens for o in ones) / sum(o.size for o in ones),
             len(ones),
+            max(one.size for one in ones),
         )
         for name, ones in sorted(runs.items())
     }
@@ -226,7 +236,12 @@ def load(path: Path) -> Routes:
             raise ValueError(f"it has version {told['version']}, {VERSION} was expected")
         return Routes(
             {
-                name: Way(tuple(map(float, way["weights"])), float(way["each"]), int(way["runs"]))
+                name: Way(
+                    tuple(map(float, way["weights"])),
+                    float(way["each"]),
+                    int(way["runs"]),
+                    int(way["most"]),
+                )
                 for name, way in told["ways"].items()
             },
             tuple(Signs(float(one["share"]), float(one["score"])) for one in told["seen"]),

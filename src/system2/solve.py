@@ -29,16 +29,17 @@ from system2.core import (
     Usage,
     Verifier,
 )
-from system2.effort import DEFAULT, effort, strategy_of
+from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
 from system2.engine import Engine, Recall
 from system2.policies.failures import public
+from system2.routing import load
 from system2.store import Trace, new_run
 from system2.verifiers import Expressions
 
 LONGEST = 100_000  # characters of a question
 MOST = 100_000  # lines of thought
 LIMIT = 10**12  # of tokens, dollars, seconds: beyond any use, and numbers stay exact
-TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price")  # fmt: skip
+TOLD = ("effort", "samples", "tokens", "dollars", "seconds", "at_once", "per_call", "model", "model_name", "price", "routes")  # fmt: skip
 """Options that a trace names; a key is a secret."""
 OBJECTS = ("strategy", "policy", "verifier")
 """Options of which it can only say that they were given."""
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     """How to think; every one has a default.
 
     effort      a row of the effort table; samples: lines of thought instead of the row's
+    routes      file of what `system2 routes` learnt: the strategy and its size are chosen by it
     strategy, policy, verifier   objects of your own; a strategy samples, at 0.7 where the row is greedy
     tokens, dollars, seconds, at_once   the budget; per_call: most tokens of one continuation
     model       URL of an OpenAI-compatible server, or a folder of weights; default: the embedded model
@@ -58,6 +60,7 @@ class Options(TypedDict, total=False):
 
     effort: str
     samples: int
+    routes: str
     strategy: Strategy
     policy: Policy
     verifier: Verifier | None
@@ -121,8 +124,11 @@ def compose(
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
         raise ValueError(f"samples must be from 1 to {MOST:,}, {samples} was given")
-    if samples is not None and "strategy" in options:
-        raise ValueError("samples and strategy were given; give the strategy its number of samples")
+    deciding = [name for name in ("samples", "strategy", "routes") if name in options]
+    if len(deciding) > 1:
+        raise ValueError(
+            f"{' and '.join(deciding)} were given; give one of them, and a strategy its own number of samples"
+        )
     remote = is_url(options.get("model", ""))
     local = embedded(options)
     unread = [name for name in ("model_name", "system") if name in options]
@@ -138,7 +144,7 @@ def compose(
     dial = row.token if local else options.get("effort", DEFAULT)
     return Engine(
         replace(problem, effort=dial),
-        options.get("strategy") or strategy_of(row, samples),
+        chosen(options, row, meter.budget.tokens),
         policy,
         meter,
         verifier=options.get("verifier", Expressions(refutes=local)),
@@ -150,6 +156,16 @@ def compose(
     )
 
 
+def chosen(options: Options, row: Effort, tokens: int | None) -> Strategy:
+    """The strategy that was given, that routes decide on, or the effort's. Raises ValueError, OSError."""
+    if "strategy" in options:
+        return options["strategy"]
+    if "routes" in options:
+        path = Path(options["routes"])
+        return routed_of(load(path), tokens or row.tokens, embedded=embedded(options))
+    return strategy_of(row, options.get("samples"))
+
+
 def told(options: Options) -> dict[str, str]:
     """The options as a trace names them, so that the run can go on."""
     given: dict[str, object] = {"effort": DEFAULT} | dict(options)
@@ -157,6 +173,8 @@ def told(options: Options) -> dict[str, str]:
         given["model"] = public(options.get("model", ""))
     elif "model" in options:
         given["model"] = Path(options["model"]).absolute()
+    if "routes" in options:
+        given["routes"] = Path(options["routes"]).absolute()
     if objects := [name for name in OBJECTS if name in options]:
         given["objects"] = ", ".join(objects)
     return {name: str(given[name]) for name in (*TOLD, "objects") if name in given}
@@ -243,7 +261,9 @@ def policy_of(options: Options) -> Policy:
     """The embedded model, or the server that `model` names. Raises ValueError, WeightsError."""
     row = effort(options.get("effort", DEFAULT))
     model = options.get("model")
-    many = "strategy" in options or (options.get("samples") or row.samples) > 1
+    many = (
+        "strategy" in options or "routes" in options or (options.get("samples") or row.samples) > 1
+    )
     heat = (row.temperature or 0.7) if many else 0.0
     if model is not None and is_url(model):
         if "model_name" not in options:

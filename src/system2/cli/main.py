@@ -73,6 +73,9 @@ def parser() -> Parser:
         commands.add_parser("resume", help="go on with a run that was stopped, or with more")
     )
     add_batch(commands.add_parser("batch", help="answer a file of questions on one budget"))
+    add_routes(
+        commands.add_parser("routes", help="learn from answered questions how much one deserves")
+    )
     add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
     add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
@@ -104,6 +107,7 @@ def add_ask(to: argparse.ArgumentParser) -> None:
     to.add_argument("--file", metavar="FILE", help="read the question from a file")
     to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
     add_thinking(to)
+    add_routing(to)
     to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
     to.add_argument("--seed", type=int, metavar="N", help="same seed, same thoughts")
     to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
@@ -135,6 +139,29 @@ def add_batch(to: argparse.ArgumentParser) -> None:
     to.add_argument("output", metavar="OUT.jsonl", help="the answers; settled ones stay")
     to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
     to.add_argument("--samples", type=int, metavar="N", help="lines of thought a question at most")
+    add_routing(to)
+    add_many(to)
+    to.set_defaults(run_command=run_batch)
+
+
+def add_routes(to: argparse.ArgumentParser) -> None:
+    """system2 routes"""
+    to.description = (
+        "Reads one JSON object a line with a `question` and its right `answer`; begins every one with four "
+        "lines of thought and goes on with a way drawn at random; writes what that teaches: how likely "
+        "each way is to be right after what the first lines show, and what it takes. For "
+        "`ask --routes FILE` and `batch --routes FILE`, with the same model and questions alike."
+    )
+    to.add_argument("input", metavar="IN.jsonl", help="questions with their answers; some hundreds")
+    to.add_argument("output", metavar="OUT.json", help="the routes")
+    to.add_argument("--effort", default="high", metavar="EFFORT", help=", ".join(EFFORTS))
+    to.add_argument("--most", type=int, default=32, metavar="N", help="largest size to try")
+    add_many(to)
+    to.set_defaults(run_command=run_routes)
+
+
+def add_many(to: argparse.ArgumentParser) -> None:
+    """One budget for many questions, and who answers them."""
     to.add_argument(
         "--tokens", type=int, metavar="N", help="most completion tokens of all questions"
     )
@@ -144,7 +171,13 @@ def add_batch(to: argparse.ArgumentParser) -> None:
     to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
     to.add_argument("--seed", type=int, metavar="N", help="of every question")
     add_model(to)
-    to.set_defaults(run_command=run_batch)
+
+
+def add_routing(to: argparse.ArgumentParser) -> None:
+    """Routes instead of a number of samples."""
+    to.add_argument(
+        "--routes", metavar="FILE", help="let what `system2 routes` learnt decide how to think"
+    )
 
 
 def add_thinking(to: argparse.ArgumentParser) -> None:
@@ -234,6 +267,14 @@ def run_batch(options: argparse.Namespace) -> int:
 
     calm()
     return batch(options)
+
+
+def run_routes(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.routes import routes
+
+    calm()
+    return routes(options)
 
 
 def run_runs(options: argparse.Namespace) -> int:

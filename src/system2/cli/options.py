@@ -53,7 +53,7 @@ def settings(options: argparse.Namespace) -> Options:
         name: value
         for name in (
             "effort", "samples", "tokens", "dollars", "seconds", "at_once",
-            "model", "model_name", "system", "seed",
+            "model", "model_name", "system", "seed", "routes",
         )
         if (value := getattr(options, name, None)) is not None
     }  # fmt: skip
