@@ -13,6 +13,7 @@ from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
 from system2.verifiers.meaning import Meaning, alike, grouped, meaning
 from system2.verifiers.number import canonical, value
+from system2.verifiers.redundancy import Redundancy, redundancy
 from system2.verifiers.schema import Schema, json_schema
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Mathematical",
     "Meaning",
     "Pairwise",
+    "Redundancy",
     "Schema",
     "SelfJudge",
     "alike",
@@ -37,6 +39,7 @@ __all__ = [
     "meaning",
     "pairwise",
     "reaches",
+    "redundancy",
     "same",
     "self_judge",
     "tail_confidence",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -162,14 +162,19 @@ def alike(a: str, b: str, *, threshold: float = THRESHOLD) -> bool:
     return len(set(grouped([a, b], threshold=threshold))) == 1
 
 
-def grouped(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[int]:
+def grouped(
+    texts: Sequence[str], *, threshold: float = THRESHOLD, only: Collection[str] | None = None
+) -> list[int]:
     """One number a text, the same for texts that say the same; numbered as they first appear.
 
     Greedy: of the texts in the order of the alphabet, each joins the nearest that founded a group
     before it, or founds one. So the groups are the same in whatever order the texts are given.
+    only: texts that may be embedded; the others are compared by what they read. None: all.
     Raises ImportError, as `meaning` does.
     """
-    known = {text: exactly(text) for text in texts}
+    known = {
+        text: exactly(text) if only is None or text in only else ("reads", text) for text in texts
+    }
     readings = {one.plain: one for one in known.values() if isinstance(one, Reading)}
     kin: dict[Marks, list[str]] = {}
     for plain in sorted(readings):
