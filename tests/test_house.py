@@ -33,7 +33,9 @@ MAY = {
     "sidecars": {"core"},
     "tasks": {"core", "programs", "verifiers"},
     "effort": {"core", "search", "verifiers"},
-    "solve": BELOW | {"effort"},
+    "demonstrations": {"core"},
+    "solve": BELOW | {"demonstrations", "effort"},
+    "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
     "server": {"core", "solve", "store"},
@@ -43,6 +45,8 @@ MAY = {
     | {
         "records",
         "estimate",
+        "demonstrations",
+        "auto_cot",
         "tasks",
         "effort",
         "solve",
@@ -118,7 +122,9 @@ def test_what_answers_knows_no_gold_answers():
         "verifiers",
         "store",
         "effort",
+        "demonstrations",
         "solve",
+        "auto_cot",
         "resuming",
     ):
         assert "tasks" not in MAY[here]
