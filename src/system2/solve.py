@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -29,6 +29,7 @@ from system2.core import (
     Usage,
     Verifier,
 )
+from system2.demonstrations import Demonstration, conversation
 from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
 from system2.engine import Engine, Recall
 from system2.policies.failures import public
@@ -54,6 +55,7 @@ class Options(TypedDict, total=False):
     tokens, dollars, seconds, at_once   the budget; per_call: most tokens of one continuation
     model       URL of an OpenAI-compatible server, or a folder of weights; default: the embedded model
     model_name, key, price, system   for a server
+    examples    worked ones that a server's model reads before the question
     seed        the same seed gives the same tree
     trace       False: keep nothing on disk
     """
@@ -74,6 +76,7 @@ class Options(TypedDict, total=False):
     key: str
     price: Price
     system: str
+    examples: Sequence[Demonstration]
     seed: int
     trace: bool
 
@@ -105,7 +108,10 @@ class Result:
 def prepare(question: str, **options: Unpack[Options]) -> Engine:
     """An engine for this question, not yet running. Raises ValueError in a sentence on bad input."""
     check(question)
-    engine = compose(Problem.of(question, system=options.get("system")), options, new_run())
+    problem = Problem.of(question, system=options.get("system"))
+    shown = conversation(options.get("examples", ()))
+    problem = replace(problem, messages=(*problem.messages[:-1], *shown, problem.messages[-1]))
+    engine = compose(problem, options, new_run())
     if options.get("trace", True):
         engine.watchers.append(trace(engine.name))
     return engine
@@ -131,7 +137,7 @@ def compose(
         )
     remote = is_url(options.get("model", ""))
     local = embedded(options)
-    unread = [name for name in ("model_name", "system") if name in options]
+    unread = [name for name in ("model_name", "system", "examples") if name in options]
     if local and unread and "policy" not in options:
         raise ValueError(
             f"{' and '.join(unread)}: only a server's model reads this; give its address as model, "

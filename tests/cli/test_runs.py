@@ -34,6 +34,9 @@ def test_ask_then_look(tmp_path: Path) -> None:
     assert SUM in told.out and f"answer: {listed[1]['answer']}" in told.out
     whole = json.loads(run("trace", "last", "--json", data=tmp_path).out)
     assert whole["nodes"][0]["parent"] == 0
+    said = whole["redundancy"]
+    assert 0 <= said["redundant_tokens"] <= said["reasoning_tokens"] and 0 <= said["share"] <= 1
+    assert "reasoning tokens say what another line said before" in told.out
     assert whole["chosen"] in {node["id"] for node in whole["nodes"]}
     file = tmp_path / "page.html"
     assert run("trace", "last", "--html", str(file), data=tmp_path).status == 0

@@ -76,6 +76,9 @@ def parser() -> Parser:
     add_routes(
         commands.add_parser("routes", help="learn from answered questions how much one deserves")
     )
+    add_examples(
+        commands.add_parser("examples", help="make worked examples from a file of questions")
+    )
     add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
     add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
@@ -109,10 +112,19 @@ def add_ask(to: argparse.ArgumentParser) -> None:
     add_thinking(to)
     add_routing(to)
     to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
+    add_shown(to)
     to.add_argument("--seed", type=int, metavar="N", help="same seed, same thoughts")
     to.add_argument("--no-trace", action="store_true", help="keep no trace on disk")
     add_model(to)
     to.set_defaults(run_command=run_ask)
+
+
+def add_shown(to: argparse.ArgumentParser) -> None:
+    """What a server's model reads before the question."""
+    to.add_argument(
+        "--examples", metavar="FILE",
+        help="worked examples for a server's model: JSON lines of question, thoughts, answer",
+    )  # fmt: skip
 
 
 def add_resume(to: argparse.ArgumentParser) -> None:
@@ -168,6 +180,7 @@ def add_many(to: argparse.ArgumentParser) -> None:
     to.add_argument("--dollars", metavar="N", help="most dollars of all questions")
     to.add_argument("--seconds", type=float, metavar="N", help="most seconds of this sitting")
     to.add_argument("--parallel", type=int, default=16, metavar="N", help="questions at once")
+    add_shown(to)
     to.add_argument("--system", metavar="TEXT", help="system message for a server's model")
     to.add_argument("--seed", type=int, metavar="N", help="of every question")
     add_model(to)
@@ -178,6 +191,24 @@ def add_routing(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--routes", metavar="FILE", help="let what `system2 routes` learnt decide how to think"
     )
+
+
+def add_examples(to: argparse.ArgumentParser) -> None:
+    """system2 examples"""
+    to.description = (
+        "Groups the questions by meaning and thinks through, in each group, the one nearest its middle "
+        "until a chain is short and has an answer. The budget is of all questions together."
+    )
+    to.add_argument("input", metavar="QUESTIONS.jsonl", help="as those of `system2 batch`")
+    to.add_argument("-k", type=int, default=4, metavar="N", help="examples, one a kind of question")
+    to.add_argument("--out", required=True, metavar="FILE", help="a new file, for --examples")
+    to.add_argument("--effort", default="medium", metavar="EFFORT", help=", ".join(EFFORTS))
+    to.add_argument("--tokens", type=int, metavar="N", help="most completion tokens")
+    to.add_argument("--dollars", metavar="N", help="most dollars")
+    to.add_argument("--seconds", type=float, metavar="N", help="most seconds")
+    to.add_argument("--seed", type=int, default=0, metavar="N", help="of the groups")
+    add_model(to)
+    to.set_defaults(run_command=run_examples)
 
 
 def add_thinking(to: argparse.ArgumentParser) -> None:
@@ -275,6 +306,14 @@ def run_routes(options: argparse.Namespace) -> int:
 
     calm()
     return routes(options)
+
+
+def run_examples(options: argparse.Namespace) -> int:
+    """Import late."""
+    from system2.cli.examples import examples
+
+    calm()
+    return examples(options)
 
 
 def run_runs(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from system2.core import Price
+from system2.demonstrations import read
 from system2.solve import LONGEST, Options, amount, check, priced
 
 
@@ -61,6 +62,8 @@ def settings(options: argparse.Namespace) -> Options:
         given["price"] = price
     if key := key_of(options):
         given["key"] = key
+    if file := getattr(options, "examples", None):
+        given["examples"] = read(Path(file))
     return Options(**given, trace=not getattr(options, "no_trace", False))
 
 

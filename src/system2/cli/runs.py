@@ -16,6 +16,7 @@ from system2.cli.terminal import quoted, shown
 from system2.cli.thoughts import alone, pretty
 from system2.core import Finished, Node, Started
 from system2.records import Record, Summary, find, record, summaries
+from system2.verifiers import Redundancy, redundancy
 
 WIDTH = 48  # characters of a question in the list
 
@@ -134,6 +135,8 @@ def report(found: Record, *, everything: bool) -> Iterator[str]:
     else:
         seen = f"unfinished: {len(found.tree.finals)} lines of thought when it stopped"
     yield f"{usage.completion:,} tokens of {usage.calls} calls; {seen}"
+    if (said := redundancy(found.tree)).tokens:
+        yield repeated(said)
     for error in dict.fromkeys(found.errors):
         yield f"failed {found.errors.count(error)} times: {error}"
     yield ""
@@ -150,6 +153,15 @@ def report(found: Record, *, everything: bool) -> Iterator[str]:
     if end:
         yield ""
         yield "no answer" if end.answer is None else f"answer: {end.answer}"
+
+
+def repeated(said: Redundancy) -> str:
+    """How much of the thinking was said before, in a sentence."""
+    told = f"{said.share:.0%} of {said.tokens:,} reasoning tokens say what another line said before"
+    if said.by == "text":
+        return f"{told} (letter for letter; by meaning with `pip install 'system2[meaning]'`)"
+    longer = f"; {said.longer:,} longer steps letter for letter" if said.longer else ""
+    return f"{told} (by meaning{longer})"
 
 
 def answers(found: Record) -> list[tuple[str, int, float | None]]:
@@ -188,11 +200,19 @@ def branches(node: Node, chosen: Node | None, indent: str) -> Iterator[str]:
 
 def whole(found: Record) -> dict[str, Any]:
     """A run as `--json` shows it: the nodes in the order of their birth."""
+    said = redundancy(found.tree)
     return {
         "run": found.started.run,
         **asked(found.started),
         **ended(found.finished),
         "errors": found.errors,
+        "redundancy": {
+            "reasoning_tokens": said.tokens,
+            "redundant_tokens": said.again,
+            "share": round(said.share, 4),
+            "by": said.by,
+            "steps_by_text_alone": said.longer,
+        },
         "chosen": found.chosen.id if found.chosen else None,
         "nodes": [
             {

@@ -10,7 +10,7 @@ from system2.core.problem import Chain, Step
 Key = Callable[["Node", Step], Hashable | None]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Node:
     """A point in the tree. The path from the root to here is one line of thought.
 

@@ -11,9 +11,11 @@ from system2.verifiers.expression import Expressions, reaches
 from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
+from system2.verifiers.meaning import Meaning, alike, grouped, meaning
 from system2.verifiers.number import canonical, value
 from system2.verifiers.outlook import Election, Outlook, election, outlook
 from system2.verifiers.pessimism import Pessimistic, pessimistic
+from system2.verifiers.redundancy import Redundancy, redundancy
 from system2.verifiers.schema import Schema, json_schema
 
 __all__ = [
@@ -23,23 +25,29 @@ __all__ = [
     "Expressions",
     "Ladder",
     "Mathematical",
+    "Meaning",
     "Outlook",
     "Pairwise",
     "Pessimistic",
+    "Redundancy",
     "Schema",
     "SelfJudge",
+    "alike",
     "canonical",
     "election",
     "exact",
     "group_confidence",
+    "grouped",
     "json_schema",
     "ladder",
     "mathematical",
     "mean_confidence",
+    "meaning",
     "outlook",
     "pairwise",
     "pessimistic",
     "reaches",
+    "redundancy",
     "same",
     "self_judge",
     "tail_confidence",
