@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from system2.core import CallFailed, Chain, Problem, Reply, Request, Style, Write
-from system2.verifiers.number import canonical
+from system2.verifiers.number import canonical, latin, undressed
 
 TOKENS = 1024  # that a judgement may take
 JUDGE = (
@@ -28,12 +28,16 @@ COMPARE = (
     "answer is right, or nearer to it; how long an attempt is and where it stands say nothing. End with a "
     'line "Answer: ..." that holds only 1 or 2, the number of the better attempt.'
 )
+_OPEN, _END = (
+    r"[\s:=*\"'(#]*",
+    r"[\s!.。*\"')]*",
+)  # what may stand around a number that is the whole judgement
 _MARK = re.compile(
-    r"(?:score|评分|分数)?\W{0,9}?(?<![-.\d])([0-9]{1,3}(?:\.[0-9]{1,3})?)"
-    r"(?:\s*(?:/|out of)\s*([0-9]{1,3})|\s*(%))?\W*",
+    rf"(?:score|rating|mark|评分|分数)?{_OPEN}([0-9]{{1,3}}(?:\.[0-9]{{1,3}})?)"
+    rf"(?:\s*(?:/|out of)\s*([0-9]{{1,3}})|\s*(%)|\s*(?:分|points?))?{_END}(?:\([^()0-9]*\)\W*)?",
     re.IGNORECASE,
 )
-_PICK = re.compile(r"(?:attempt|answer|尝试)?\W*([12])\W*", re.IGNORECASE)
+_PICK = re.compile(rf"(?:attempt|answer|尝试)?{_OPEN}([12]){_END}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ class Pairwise:
     ) -> list[float | None]:
         """From 0 to 1: the chance to win against a middling answer.
 
-        None where there is no answer yet, and where fewer than two answers differ. Chains with the
-        same answer share a score; the first of them is what the judge reads. Raises CallFailed where
+        None where there is no answer yet, where fewer than two answers differ, and for an answer
+        without a comparison that was read in both orders. Chains with the same answer share a score; the first of them is what the judge reads. Raises CallFailed where
         every call of a first round fails.
         """
         names = [
@@ -115,16 +119,15 @@ class Pairwise:
                 if not turn:
                     raise
                 break  # out of budget, say: what was played counts
-            for (a, b), reply in zip(games, replies, strict=True):
-                for said in _said(reply):
-                    if better := pick(said):
-                        game = (a, b) if better == 1 else (b, a)
+            picks = [next(filter(None, map(pick, _said(reply))), 0) for reply in replies]
+            for (a, b), one, two in zip(pairs, picks[::2], picks[1::2], strict=True):
+                if one and two:  # half a comparison would show which place the judge likes
+                    for game in ((a, b) if one == 1 else (b, a), (b, a) if two == 1 else (a, b)):
                         wins[game] = wins.get(game, 0) + 1
             strengths = bradley_terry(players, wins)
-        if not wins:
-            return [None] * len(chains)
-        rated = {names[n]: strengths[n] / (1 + strengths[n]) for n in players}
-        return [None if name is None else rated[name] for name in names]
+        played = {n for game in wins for n in game}
+        rated = {names[n]: strengths[n] / (1 + strengths[n]) for n in played}
+        return [None if name is None else rated.get(name) for name in names]
 
 
 def pairwise(rounds: int = 3, *, tokens: int = TOKENS) -> Pairwise:
@@ -175,18 +178,26 @@ def bradley_terry(
 
 
 def mark(said: str) -> float | None:
-    """A judgement as a number from 0 to 1: `7`, `7/10`, `70%`; None: it cannot be read."""
-    match = _MARK.fullmatch(said.strip()) if len(said) <= 100 else None
+    """A judgement as a number from 0 to 1: `7`, `7/10`, `70%`, the probability `0.7`; None: it cannot be read."""
+    match = _MARK.fullmatch(_plain(said))
     if not match:
         return None
-    whole = 100.0 if match[3] else float(match[2] or 10)
-    return float(match[1]) / whole if 0 <= float(match[1]) <= whole and whole else None
+    number = float(match[1])
+    likely = not match[2] and "." in match[1] and number <= 1
+    if likely and number == 1:
+        return None  # a tenth, or all of it
+    whole = 100.0 if match[3] else float(match[2] or (1 if likely else 10))
+    return number / whole if number <= whole and whole else None
 
 
 def pick(said: str) -> int | None:
     """Which of two attempts is the better one; None: it cannot be read."""
-    match = _PICK.fullmatch(said.strip()) if len(said) <= 100 else None
+    match = _PICK.fullmatch(_plain(said))
     return int(match[1]) if match else None
+
+
+def _plain(said: str) -> str:
+    return undressed(latin(said)) if len(said) <= 100 else ""
 
 
 def _finished(chain: Chain) -> bool:
