@@ -39,12 +39,12 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
     the same for every chain, so that a server's cache of prompts serves them all.
     """
     out = [Wire(role=m.role, content=m.text) for m in request.problem.messages]
-    style, chain = request.style, _unforged(request.chain, by)
+    style, chain = request.style, written(request.chain, by)
     told: list[str] = []
     if request.also:
         told.append(_quoted(_ALSO, "attempt", request.also, by))
     if request.until == "reply":
-        notes = f"{style.prompt or _REPLY}\n<notes>\n{chain}\n</notes>"
+        notes = f"{style.prompt or _REPLY}\n<notes>\n{_unforged(chain)}\n</notes>"
         told.append(
             notes if chain else style.prompt or ""
         )  # no thought before: the question as it is
@@ -53,7 +53,7 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
         steps = f"{_USE} {_STEPS[by]} {_ANSWER}" if request.also else f"{_STEPS[by]} {_ANSWER}"
         told.append(style.prompt or steps)
         if chain and prefill == "prompt":
-            told.append(f"{_BEGUN}\n<begun>\n{chain}\n</begun>")
+            told.append(f"{_BEGUN}\n<begun>\n{_unforged(chain)}\n</begun>")
     if style.prefix and not prefills(request, prefill):
         told.append(f"{_PREFIX}\n{style.prefix}")
     if out and out[-1]["role"] == "user":
@@ -71,10 +71,12 @@ def prefills(request: Request, prefill: Prefill) -> bool:
 
 
 def _quoted(heading: str, tag: str, chains: Sequence[Chain], by: By) -> str:
-    quotes = (f"<{tag} {n}>\n{_unforged(c, by)}\n</{tag} {n}>" for n, c in enumerate(chains, 1))
+    quotes = (
+        f"<{tag} {n}>\n{_unforged(written(c, by))}\n</{tag} {n}>" for n, c in enumerate(chains, 1)
+    )
     return "\n".join([heading, *quotes])
 
 
-def _unforged(chain: Chain, by: By) -> str:
-    """The text of a chain that opens and closes no quotation of ours."""
-    return _TAG.sub("‹", written(chain, by))
+def _unforged(text: str) -> str:
+    """The text, able neither to close its quotation nor to open another."""
+    return _TAG.sub("‹", text)

@@ -28,10 +28,7 @@ COMPARE = (
     "answer is right, or nearer to it; how long an attempt is and where it stands say nothing. End with a "
     'line "Answer: ..." that holds only 1 or 2, the number of the better attempt.'
 )
-_OPEN, _END = (
-    r"[\s:=*\"'(#]*",
-    r"[\s!.。*\"')]*",
-)  # what may stand around a number that is the whole judgement
+_OPEN, _END = r"[\s:=*\"'(#]*", r"[\s!.。*\"')]*"  # what may stand around the number
 _MARK = re.compile(
     rf"(?:score|rating|mark|评分|分数)?{_OPEN}([0-9]{{1,3}}(?:\.[0-9]{{1,3}})?)"
     rf"(?:\s*(?:/|out of)\s*([0-9]{{1,3}})|\s*(%)|\s*(?:分|points?))?{_END}(?:\([^()0-9]*\)\W*)?",
@@ -90,8 +87,9 @@ class Pairwise:
         """From 0 to 1: the chance to win against a middling answer.
 
         None where there is no answer yet, where fewer than two answers differ, and for an answer
-        without a comparison that was read in both orders. Chains with the same answer share a score; the first of them is what the judge reads. Raises CallFailed where
-        every call of a first round fails.
+        without a comparison that was read in both orders. Chains with the same answer share a score;
+        the first of them is what the judge reads. Raises CallFailed where every call of a first
+        round fails.
         """
         names = [
             canonical(chain[-1].answer or "") if _finished(chain) else None for chain in chains
@@ -183,7 +181,7 @@ def mark(said: str) -> float | None:
     if not match:
         return None
     number = float(match[1])
-    likely = not match[2] and "." in match[1] and number <= 1
+    likely = not (match[2] or match[3]) and "." in match[1] and number <= 1
     if likely and number == 1:
         return None  # a tenth, or all of it
     whole = 100.0 if match[3] else float(match[2] or (1 if likely else 10))

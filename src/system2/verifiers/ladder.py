@@ -41,6 +41,12 @@ class Ladder:
                     told = await rung.score(problem, [chains[n] for n in unsure], write)
                 if len(told) != len(unsure):
                     raise ValueError(f"{len(told)} scores came for {len(unsure)} chains")
+            except TimeoutError:
+                name = type(rung).__name__
+                failed = TimeoutError(
+                    f"{name} took longer than its share of {self.seconds:g} seconds"
+                )
+                continue
             except Exception as error:  # noqa: BLE001  a verifier's fault takes no score from others
                 failed = error
                 continue

@@ -19,6 +19,7 @@ from system2.verifiers.worker import worker
 SECONDS = 3.0  # that a comparison may take
 LONGEST = 10_000  # characters of an answer that is compared as mathematics
 ITEMS = 64  # of a list that is compared one by one
+CALLS = 64  # of functions with brackets that are spelt as LaTeX
 DEEPEST = 9  # lists within lists
 ADVICE = "comparing mathematics needs math-verify; install it with `pip install 'system2[math]'`"
 
@@ -155,11 +156,12 @@ def items(text: str) -> tuple[str, list[str]]:
 
 def spelt(text: str) -> str:
     """The text as a grammar of LaTeX reads it: signs and names of functions become commands."""
-    while match := _CALL.search(text):
-        end = closes(text, match.end() - 1, "(", ")")
-        sign = match[1].strip()
-        if end < 0:
+    for _ in range(CALLS):
+        match = _CALL.search(text)
+        end = closes(text, match.end() - 1, "(", ")") if match else -1
+        if not match or end < 0:
             break
+        sign = match[1].strip()
         start, stop = "||" if sign == "abs" else "{}"
         command = {"abs": "", "^": "^"}.get(sign, "\\sqrt")
         text = f"{text[: match.start()]}{command}{start}{text[match.end() : end]}{stop}{text[end + 1 :]}"
