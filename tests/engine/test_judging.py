@@ -47,6 +47,19 @@ def test_a_bad_verifier_loses_no_chain(how: str) -> None:
         assert {fault.role for fault in faults(events)} == {"verifier"}
 
 
+def test_one_bad_score_is_lost_alone() -> None:
+    engine, _, events = think(weighing(3), verifier=Bad("one"))
+    scores = [node.score for node in engine.tree.finals]
+    assert sorted(scores, key=str) == [0.5, 0.5, None]
+    assert {f.error for f in faults(events)} == {"a score must be from 0 to 1, 2.0 was given"}
+
+
+def test_a_late_verifier_is_told_in_a_sentence() -> None:
+    _, _, events = think(best_of(2), verifier=Bad("hangs"), verify_seconds=0.01)
+    told = {fault.error for fault in faults(events)}
+    assert told == {"TimeoutError: the verifier took longer than 0.01 seconds"}
+
+
 def weighing(n: int, **rules: Any) -> Strategy:
     def plan(tree: Tree) -> Plan:
         nodes = yield from all_of([Expand(tree.root, until="answer") for _ in range(n)])

@@ -15,7 +15,7 @@ from verifiers.chains import scored, unpaid
 from system2.core import Budget, CallFailed, Chain, Problem, Write
 from system2.policies.fake import Digits
 from system2.search import best_of
-from system2.verifiers import Expressions, exact, ladder, self_judge
+from system2.verifiers import Expressions, Ladder, exact, ladder, self_judge
 
 Table = dict[str, float | None]
 
@@ -27,6 +27,8 @@ class Rung:
     table: Table
     asked: list[str | None] = field(default_factory=list[str | None])
     fails: bool = False
+    hangs: bool = False
+    raises: bool = False
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
@@ -34,6 +36,10 @@ class Rung:
         self.asked += [chain[-1].answer for chain in chains]
         if self.fails:
             raise CallFailed("no budget is left", retry=False)
+        if self.raises:
+            raise ZeroDivisionError("no idea")
+        if self.hangs:
+            await asyncio.Event().wait()
         return [self.table.get(chain[-1].answer or "") for chain in chains]
 
 
@@ -60,6 +66,24 @@ def test_a_failing_rung_is_passed_over_but_not_hidden() -> None:
     assert scored(ladder(Rung({"a": 0.0}), failing), "a", "b") == [0.0, None]
     with pytest.raises(CallFailed, match="no budget"):
         scored(ladder(failing, Rung({})), "a")
+
+
+def test_no_fault_of_a_rung_takes_a_score_away() -> None:
+    assert scored(ladder(Rung({"a": 0.4}), Rung({}, raises=True)), "a", "b") == [0.4, None]
+    with pytest.raises(ZeroDivisionError):
+        scored(ladder(Rung({}, raises=True)), "a")
+
+
+def test_a_late_rung_is_passed_over() -> None:
+    rungs = (Rung({"a": 0.4}), Rung({}, hangs=True), Rung({"b": 0.6}))
+    assert scored(Ladder(rungs, 0.0, 1.0, 0.2), "a", "b") == [0.4, 0.6]
+    with pytest.raises(TimeoutError, match="Rung took longer than its share of 0"):
+        scored(Ladder((Rung({}, hangs=True),), 0.0, 1.0, 0.1), "a")
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf"), 1.5, -0.5])
+def test_what_is_no_score_is_not_sure(odd: float) -> None:
+    assert scored(ladder(Rung({"a": odd}), Rung({"a": 0.5})), "a") == [0.5]
 
 
 tables = st.dictionaries(st.sampled_from("abc"), st.none() | st.floats(0, 1))

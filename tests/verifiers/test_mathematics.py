@@ -15,6 +15,8 @@ from verifiers.chains import ending, scored
 from system2.core import Node, Tree
 from system2.search import majority, weighted
 from system2.verifiers import canonical, mathematical, same, value
+from system2.verifiers.mathematics import alike as compared
+from system2.verifiers.mathematics import read
 from system2.verifiers.number import LONGEST, plain
 from system2.verifiers.worker import worker
 
@@ -103,8 +105,29 @@ def test_votes_count_numbers_not_spellings() -> None:
         ("x=5", "5", True),
         ("2", "\\sqrt{4}", True),
         ("1/0", "2/0", False),
+        ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{bmatrix} 1 & 2 \\\\ 3 & 4 \\end{bmatrix}", True),
+        ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{pmatrix}1&2\\\\3&5\\end{pmatrix}", False),
+        ("\\operatorname{lcm}(2,3)", "6", True),
+        ("abc/2", "\\frac{abc}{2}", True),
+        ("xyz+1", "1+xyz", True),
+        ("２x+１", "2x+1", True),
+        ("sqrt((x+1)/2)", "\\sqrt{\\frac{x+1}{2}}", True),
+        ("abs(x)", "|x|", True),
+        ("asin(x)", "\\arcsin(x)", True),
+        ("\\pi", "3.141593", False),
+        ("\\pi", "3.141592653589793", False),
+        ("\\{0.5x, 1\\}", "\\{1, \\frac{x}{2}\\}", True),
+        ("\\frac{1}{3}x", "0.333333x", False),
+        ("x^2", "X^2", False),
+        ("R-r", "0", False),
+        ("2t", "2", False),
+        ("y=2x+1", "2x+1=y", True),
+        ("x=\\pm 2", "\\{-2,2\\}", True),
+        ("(0,1)", "0<x<1", True),
+        ("25\\pi \\text{ cm}^2", "25\\pi", True),
+        ("\\[" + "+".join(f"{n}x^{{{n}}}" for n in range(30)) + "\\]", "+".join(f"{n}x^{{{n}}}" for n in range(30)), True),
     ],
-)
+)  # fmt: skip
 def test_expressions_are_compared(a: str, b: str, verdict: bool) -> None:
     assert alike(a, b) is verdict
     assert alike(b, a) is verdict
@@ -124,6 +147,18 @@ def test_expressions_are_compared(a: str, b: str, verdict: bool) -> None:
         ("50", "0.5", False),
         ("50%", "5", False),
         ("", "", True),
+        ("yes", "Yes", True),
+        ("(A)", "A", True),
+        ("a", "A", False),
+        ("The answer is \\boxed{5}", "5", True),
+        ("110_2", "110", False),
+        ("x=5", "y=5", False),
+        ("x＝５", "5", True),
+        ("33\\frac13\\%", "1/3", True),
+        ("1/2%", "0.005", True),
+        ("0.1\\overline{6}", "1/6", True),
+        ("1.5 x 10^3", "1500", True),
+        ("10⁻³", "0.001", True),
     ],
 )
 def test_words_and_numbers_need_no_worker(a: str, b: str, verdict: bool) -> None:
@@ -131,6 +166,68 @@ def test_words_and_numbers_need_no_worker(a: str, b: str, verdict: bool) -> None
     assert alike(a, b, 1e-6) is verdict
     assert alike(b, a, 1e-6) is verdict
     assert worker("algebra.py").starts == before
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [
+        *(("5 kg", "5 g", False), ("5 m", "5 s", False), ("\\$5", "5 cm", False), ("€5", "$5", False)),
+        *(("50\\text{ m}", "50\\%", False), ("5 meters", "5.0 meter", True), ("1/2 hour", "0.5", True)),
+        *(("12 dollars", "$12", True), ("5 people", "5", True), ("5 cm^2", "5", True), ("5元", "5", True)),
+        *(("100 km/h", "100", True), ("90°", "90", True), ("90^\\circ", "90 degrees", True)),
+        *(("5 m/s", "5 meters per second", True), ("5 m^2", "5 square meters", True)),
+        *(("5 million", "5", False), ("3 fifths", "3", False), ("3万", "3", False), ("5 x", "5", False)),
+        *(("2xy", "2", False), ("5 mW", "5 MW", False), ("5 or more", "5", False)),
+    ],
+)  # fmt: skip
+def test_units_differ_or_are_left_out(a: str, b: str, verdict: bool) -> None:
+    assert alike(a, b) is verdict
+    assert alike(b, a) is verdict
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [
+        *(("(2,1)", "\\{1,2\\}", False), ("(1,2)", "\\{1,2\\}", False), ("(2,1)", "1,2", False)),
+        *(("(1,2)", "1,2", True), ("1,1", "1", False), ("1,1,2", "1,2,2", False), ("[0,1)", "[0,1]", False)),
+        *(("x=6,y=5", "(5,6)", False), ("x=5,y=6", "(5,6)", True), ("x=5,y=6", "6,5", False)),
+        *(("x=5,y=6", "y=6, x=5", True), ("x=5,y=6", "x=6,y=5", False), ("x_1=2, x_2=1", "1,2", True)),
+        *(("(1/3,1)", "(0.333333,1)", False), ("\\{0.0000001\\}", "\\{0.0000002\\}", False)),
+        *(("（1，2）", "(1,2)", True), ("(-infinity,3)", "(-\\infty,3)", True), ("(-oo,3)", "(-∞,3)", True)),
+        *(("x=1 or x=2", "2, 1", True), ("(1,2),(3,4)", "(3,4),(1,2)", True), ("5 cm, 6 cm", "5 m, 6 m", False)),
+    ],
+)  # fmt: skip
+def test_lists_have_an_order_or_none(a: str, b: str, verdict: bool) -> None:
+    before = worker("algebra.py").starts
+    assert alike(a, b, 1e-6) is verdict
+    assert alike(b, a, 1e-6) is verdict
+    assert worker("algebra.py").starts == before
+
+
+@given(st.text(max_size=40), st.text("(){}[],=x1 ./^_\\%", max_size=40))
+def test_any_two_texts_are_read(a: str, b: str) -> None:
+    for text in (a, b):
+        assert compared(read(text), read(text), lambda one, other: None) is True
+
+
+def test_what_is_read_is_read_fast() -> None:
+    began = time.process_time()
+    for text in (
+        "(" * 9999,
+        "[" * 4999 + "]" * 4999,
+        "1," * 4999,
+        "\\text{" * 1600,
+        "a" * 9999,
+        "1 abc " * 30,
+        "sqrt(" * 1900,
+        "sqrt(" * 900 + ")" * 900,
+        "\\boxed{" * 1200 + "}" * 1200,
+        "x=" * 4999,
+        "^(" * 4999,
+        "$" * 9999,
+    ):
+        compared(read(text), read("x+1"), lambda one, other: None)
+    assert time.process_time() - began < 5.0
 
 
 def test_it_scores_against_a_gold() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,6 +91,21 @@ def test_who_stops_waiting_leaves_a_worker_that_works(make: Make) -> None:
 
     assert asyncio.run(main()) == "c"
     assert worker.starts <= 2  # those that had not begun never did
+
+
+def test_who_stops_waiting_ends_what_is_computed_for_it(make: Make) -> None:
+    worker = make(WILLING)
+    ask(worker, {"do": "a"})
+
+    async def main() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await worker.ask({"do": "sleep"}, 3600.0)
+        began = time.monotonic()
+        assert await worker.ask({"do": "c"}, 60.0) == "c"
+        return time.monotonic() - began
+
+    assert asyncio.run(main()) < 30
 
 
 def test_a_script_that_cannot_be_loaded_is_told(make: Make) -> None:

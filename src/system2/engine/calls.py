@@ -275,4 +275,6 @@ def pause(attempt: int) -> float:
 def describe(error: Exception) -> str:
     """An error in one line."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, CallFailed) else f"{type(error).__name__}: {text}"[:500]
+    if isinstance(error, CallFailed):
+        return text
+    return f"{type(error).__name__}: {text or 'it says no more'}"[:500]

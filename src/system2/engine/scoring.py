@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from math import isnan
 
 from system2.core import Chain, Failed, Problem, Step, Verifier
 from system2.engine.calls import Caller, describe
@@ -37,9 +36,15 @@ class Judge:
                 scores = await self.verifier.score(self.problem, chains, lend)
             if len(scores) != len(chains):
                 raise ValueError(f"{len(scores)} scores came for {len(chains)} chains")
-            if any(score is not None and isnan(score) for score in scores):
-                raise ValueError("a score was not a number")
+        except TimeoutError as error:
+            late = TimeoutError(f"the verifier took longer than {self.seconds:g} seconds")
+            self.caller.tell(Failed(part.ask, "verifier", describe(error if str(error) else late)))
+            return nothing
         except Exception as error:  # noqa: BLE001  a verifier's fault must not end the search
             self.caller.tell(Failed(part.ask, "verifier", describe(error)))
             return nothing
-        return [*scores]
+        wrong = [score for score in scores if score is not None and not 0 <= score <= 1]
+        if wrong:
+            told = f"a score must be from 0 to 1, {wrong[0]} was given"
+            self.caller.tell(Failed(part.ask, "verifier", told))
+        return [s if s is not None and 0 <= s <= 1 else None for s in scores]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +11,8 @@ from system2.policies.segment import MARK, By, written
 
 Prefill = Literal["prompt", "plain-assistant", "continue_final_message"]
 Wire = dict[str, str]
+
+_TAG = re.compile(r"<(?=\s*/?\s*(?:attempt|notes|begun)\b)", re.IGNORECASE)
 
 _STEPS = {
     "paragraph": "Think step by step, each step a paragraph of its own.",
@@ -20,7 +23,8 @@ _ANSWER = 'End with a line "Answer: ..." that holds the final answer alone.'
 _BEGUN = (
     "You have already written the following. Go on right after it, without repeating any of it."
 )
-_ALSO = "Attempts at the same question. Each may be wrong; use what is right in them."
+_ALSO = "Attempts at the same question. Each may be wrong."
+_USE = "Use what is right in the attempts."
 _REPLY = (
     "Your notes on this question. Write the reply to the person who asked it: the result they lead "
     "to, with what is needed to follow it. Do not mention the notes."
@@ -40,15 +44,16 @@ def messages(request: Request, *, by: By = "paragraph", prefill: Prefill = "prom
     if request.also:
         told.append(_quoted(_ALSO, "attempt", request.also, by))
     if request.until == "reply":
-        notes = f"{style.prompt or _REPLY}\n<notes>\n{chain}\n</notes>"
+        notes = f"{style.prompt or _REPLY}\n<notes>\n{_unforged(chain)}\n</notes>"
         told.append(
             notes if chain else style.prompt or ""
         )  # no thought before: the question as it is
         chain = ""
     else:
-        told.append(style.prompt or f"{_STEPS[by]} {_ANSWER}")
+        steps = f"{_USE} {_STEPS[by]} {_ANSWER}" if request.also else f"{_STEPS[by]} {_ANSWER}"
+        told.append(style.prompt or steps)
         if chain and prefill == "prompt":
-            told.append(f"{_BEGUN}\n<begun>\n{chain}\n</begun>")
+            told.append(f"{_BEGUN}\n<begun>\n{_unforged(chain)}\n</begun>")
     if style.prefix and not prefills(request, prefill):
         told.append(f"{_PREFIX}\n{style.prefix}")
     if out and out[-1]["role"] == "user":
@@ -66,5 +71,12 @@ def prefills(request: Request, prefill: Prefill) -> bool:
 
 
 def _quoted(heading: str, tag: str, chains: Sequence[Chain], by: By) -> str:
-    quotes = (f"<{tag} {n}>\n{written(c, by)}\n</{tag} {n}>" for n, c in enumerate(chains, 1))
+    quotes = (
+        f"<{tag} {n}>\n{_unforged(written(c, by))}\n</{tag} {n}>" for n, c in enumerate(chains, 1)
+    )
     return "\n".join([heading, *quotes])
+
+
+def _unforged(text: str) -> str:
+    """The text, able neither to close its quotation nor to open another."""
+    return _TAG.sub("‹", text)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from system2.core import CallFailed, Chain, Problem, Style, Write
 from system2.verifiers import lent
-from system2.verifiers.number import canonical
+from system2.verifiers.number import canonical, latin, undressed
 
 TOKENS = 1024  # that a judgement may take
+FLOOR, CEILING = 0.01, 0.99  # an opinion is never 0 or 1: those are proofs, and end a search
 JUDGE = (
     "Above is one attempt at the question, its answer at the end. Do not solve the question anew: check the "
     "attempt step by step, try to refute it, and check its answer against the question. Then say how likely "
@@ -27,12 +28,13 @@ COMPARE = (
     "answer is right, or nearer to it; how long an attempt is and where it stands say nothing. End with a "
     'line "Answer: ..." that holds only 1 or 2, the number of the better attempt.'
 )
+_OPEN, _END = r"[\s:=*\"'(#]*", r"[\s!.。*\"')]*"  # what may stand around the number
 _MARK = re.compile(
-    r"(?:score|评分|分数)?\W{0,9}?(?<![-.\d])([0-9]{1,3}(?:\.[0-9]{1,3})?)"
-    r"(?:\s*(?:/|out of)\s*([0-9]{1,3})|\s*(%))?\W*",
+    rf"(?:score|rating|mark|评分|分数)?{_OPEN}([0-9]{{1,3}}(?:\.[0-9]{{1,3}})?)"
+    rf"(?:\s*(?:/|out of)\s*([0-9]{{1,3}})|\s*(%)|\s*(?:分|points?))?{_END}(?:\([^()0-9]*\)\W*)?",
     re.IGNORECASE,
 )
-_PICK = re.compile(r"(?:attempt|answer|尝试)?\W*([12])\W*", re.IGNORECASE)
+_PICK = re.compile(rf"(?:attempt|answer|尝试)?{_OPEN}([12]){_END}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class SelfJudge:
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
-        """From 0 to 1; None where there is no answer yet and where no judgement could be read.
+        """From 0.01 to 0.99; None where there is no answer yet and where no judgement could be read.
 
         Raises CallFailed where every call fails.
         """
@@ -57,7 +59,8 @@ class SelfJudge:
         scores: list[float | None] = [None] * len(chains)
         for n, reply in zip(asked, await lent.replies(requests, write), strict=True):
             found = [m for m in map(mark, lent.said(reply)) if m is not None]
-            scores[n] = sum(found) / len(found) if found else None
+            if found:
+                scores[n] = min(CEILING, max(FLOOR, sum(found) / len(found)))
         return scores
 
 
@@ -86,9 +89,10 @@ class Pairwise:
     ) -> list[float | None]:
         """From 0 to 1: the chance to win against a middling answer.
 
-        None where there is no answer yet, and where fewer than two answers differ. Chains with the
-        same answer share a score; the first of them is what the judge reads. Raises CallFailed where
-        every call of a first round fails.
+        None where there is no answer yet, where fewer than two answers differ, and for an answer
+        without a comparison that was read in both orders. Chains with the same answer share a score;
+        the first of them is what the judge reads. Raises CallFailed where every call of a first
+        round fails.
         """
         names = [
             canonical(chain[-1].answer or "") if _finished(chain) else None for chain in chains
@@ -116,16 +120,15 @@ class Pairwise:
                 if not turn:
                     raise
                 break  # out of budget, say: what was played counts
-            for (a, b), reply in zip(games, replies, strict=True):
-                for said in lent.said(reply):
-                    if better := pick(said):
-                        game = (a, b) if better == 1 else (b, a)
+            picks = [next(filter(None, map(pick, lent.said(reply))), 0) for reply in replies]
+            for (a, b), one, two in zip(pairs, picks[::2], picks[1::2], strict=True):
+                if one and two:  # half a comparison would show which place the judge likes
+                    for game in ((a, b) if one == 1 else (b, a), (b, a) if two == 1 else (a, b)):
                         wins[game] = wins.get(game, 0) + 1
             strengths = bradley_terry(players, wins)
-        if not wins:
-            return [None] * len(chains)
-        rated = {names[n]: strengths[n] / (1 + strengths[n]) for n in players}
-        return [None if name is None else rated[name] for name in names]
+        played = {n for game in wins for n in game}
+        rated = {names[n]: strengths[n] / (1 + strengths[n]) for n in played}
+        return [None if name is None else rated.get(name) for name in names]
 
 
 def pairwise(rounds: int = 3, *, tokens: int = TOKENS) -> Pairwise:
@@ -176,18 +179,26 @@ def bradley_terry(
 
 
 def mark(said: str) -> float | None:
-    """A judgement as a number from 0 to 1: `7`, `7/10`, `70%`; None: it cannot be read."""
-    match = _MARK.fullmatch(said.strip()) if len(said) <= 100 else None
+    """A judgement as a number from 0 to 1: `7`, `7/10`, `70%`, the probability `0.7`; None: it cannot be read."""
+    match = _MARK.fullmatch(_plain(said))
     if not match:
         return None
-    whole = 100.0 if match[3] else float(match[2] or 10)
-    return float(match[1]) / whole if 0 <= float(match[1]) <= whole and whole else None
+    number = float(match[1])
+    likely = not (match[2] or match[3]) and "." in match[1] and number <= 1
+    if likely and number == 1:
+        return None  # a tenth, or all of it
+    whole = 100.0 if match[3] else float(match[2] or (1 if likely else 10))
+    return number / whole if number <= whole and whole else None
 
 
 def pick(said: str) -> int | None:
     """Which of two attempts is the better one; None: it cannot be read."""
-    match = _PICK.fullmatch(said.strip()) if len(said) <= 100 else None
+    match = _PICK.fullmatch(_plain(said))
     return int(match[1]) if match else None
+
+
+def _plain(said: str) -> str:
+    return undressed(latin(said)) if len(said) <= 100 else ""
 
 
 def _finished(chain: Chain) -> bool:

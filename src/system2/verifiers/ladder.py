@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from system2.core import CallFailed, Chain, Problem, Verifier, Write
+from system2.core import Chain, Problem, Verifier, Write
+
+SECONDS = 28.0  # for all verifiers; an engine waits 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,33 +18,46 @@ class Ladder:
     rungs: tuple[Verifier, ...]
     low: float
     high: float
+    seconds: float = SECONDS
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """The last score that a verifier gave; None where none gave one.
 
-        A verifier whose call fails is passed over. Raises CallFailed where that leaves no score at all.
+        A verifier that fails is passed over, and so is one that takes longer than its share of the time
+        left: half of it with one more to come. Raises what it raised where that leaves no score at all.
         """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds
         scores: list[float | None] = [None] * len(chains)
-        failed: CallFailed | None = None
-        for rung in self.rungs:
+        failed: Exception | None = None
+        for left, rung in zip(range(len(self.rungs), 0, -1), self.rungs):
             unsure = [n for n, score in enumerate(scores) if self._unsure(score)]
             if not unsure:
                 break
             try:
-                told = await rung.score(problem, [chains[n] for n in unsure], write)
-            except CallFailed as error:
+                async with asyncio.timeout_at(end - (end - loop.time()) * (left - 1) / left):
+                    told = await rung.score(problem, [chains[n] for n in unsure], write)
+                if len(told) != len(unsure):
+                    raise ValueError(f"{len(told)} scores came for {len(unsure)} chains")
+            except TimeoutError:
+                name = type(rung).__name__
+                failed = TimeoutError(
+                    f"{name} took longer than its share of {self.seconds:g} seconds"
+                )
+                continue
+            except Exception as error:  # noqa: BLE001  a verifier's fault takes no score from others
                 failed = error
                 continue
-            for n, score in zip(unsure, told, strict=True):
+            for n, score in zip(unsure, told):
                 scores[n] = scores[n] if score is None else score
         if failed and all(score is None for score in scores):
             raise failed
         return scores
 
     def _unsure(self, score: float | None) -> bool:
-        return score is None or self.low < score < self.high
+        return score is None or not (0 <= score <= self.low or self.high <= score <= 1)
 
 
 def ladder(*verifiers: Verifier, sure: tuple[float, float] = (0.0, 1.0)) -> Ladder:

@@ -28,13 +28,13 @@ class Schema:
 
     schema: str
     seconds: float = SECONDS
-    known: Known = field(default_factory=dict[str, bool | None])
+    known: Known = field(default_factory=dict[str, bool])
 
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """1.0 or 0.0; None without an answer yet, or where it is too long, deep or slow to check."""
-        return await verdicts(chains, self.known, self.valid)
+        return await verdicts(chains, self.known, self.valid, self.seconds)
 
     async def valid(self, answer: str) -> bool | None:
         """Does the answer satisfy the schema? It may stand in a fence of its own."""
@@ -59,7 +59,9 @@ def json_schema(schema: Mapping[str, Any] | bool, *, seconds: float = SECONDS) -
     try:
         text = json.dumps(schema, allow_nan=False)
         check(json.loads(text))
-    except (TypeError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError("this schema is nested too deeply to be checked") from error
+    except TypeError as error:
         raise ValueError(f"this schema cannot be written as JSON ({error})") from error
     return Schema(text, seconds)
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from threading import Event, Timer
+from threading import Event, Lock, Timer
 from typing import IO, Any
 
 BEGIN = 120.0  # seconds a child may take to import what it needs, on a busy machine
@@ -33,29 +33,48 @@ class Worker:
         self.child: Popen[bytes] | None = None
         self.owner = os.getpid()
         self.starts = 0
+        self.lock = Lock()
+        self.left: Event | None = None  # of the question under way: set when nobody waits any more
         self.line = ThreadPoolExecutor(1, "system2-worker")  # one question at a time
         atexit.register(self.close)
 
     async def ask(self, question: object, seconds: float) -> Any:
         """What the script answers; None: it was late or died of it. Waits for earlier questions first.
 
+        Who stops waiting ends what the child computes for it: an interpreter that exits waits for no answer.
         Raises RuntimeError where the child cannot be started.
         """
         told = json.dumps(question).encode() + b"\n"
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.line, self._ask, told, seconds)
+        left = Event()
+        try:
+            return await asyncio.wrap_future(self.line.submit(self._ask, told, seconds, left))
+        except asyncio.CancelledError:
+            left.set()
+            with self.lock:
+                if self.left is left and self.child:
+                    self.child.kill()
+            raise
 
     def close(self) -> None:
         """End the child; a later question starts another. A forked process leaves its parent's alone."""
         if os.getpid() == self.owner:
             self._end()
 
-    def _ask(self, told: bytes, seconds: float) -> Any:
+    def _ask(self, told: bytes, seconds: float, left: Event) -> Any:
         child = self.child
         if child is None or child.poll() is not None:
             self._end()
             child = self._start()
+        with self.lock:
+            if left.is_set():
+                return None
+            self.left = left
         said = self._exchange(child, told, seconds)
+        with self.lock:
+            self.left = None
+        if left.is_set():
+            self._end()  # it may have been killed after it answered
+            return None
         return json.loads(said) if said else None
 
     def _start(self) -> Popen[bytes]:
