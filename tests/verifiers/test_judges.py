@@ -164,6 +164,12 @@ def test_unreadable_judgements_are_no_score() -> None:
     assert desk.scores(self_judge(2), "2") == [None]
 
 
+def test_an_opinion_is_no_proof() -> None:
+    """0 would refute the answer for good, and 1 end the search."""
+    for said, score in (("0", 0.01), ("10", 0.99)):
+        assert Desk(lambda request, said=said: [said]).scores(self_judge(), "2") == [score]
+
+
 def test_one_failed_call_takes_no_score_from_others() -> None:
     def speak(request: Request) -> list[str | None]:
         if both(request) != ["3"]:
