@@ -17,6 +17,8 @@ from system2.verifiers.outlook import Election, Outlook, election, outlook
 from system2.verifiers.pessimism import Pessimistic, pessimistic
 from system2.verifiers.redundancy import Redundancy, redundancy
 from system2.verifiers.schema import Schema, json_schema
+from system2.verifiers.steps import ProcessReward, process_reward
+from system2.verifiers.testing import UnitTests, unit_tests
 
 __all__ = [
     "Confidence",
@@ -29,9 +31,11 @@ __all__ = [
     "Outlook",
     "Pairwise",
     "Pessimistic",
+    "ProcessReward",
     "Redundancy",
     "Schema",
     "SelfJudge",
+    "UnitTests",
     "alike",
     "canonical",
     "election",
@@ -46,10 +50,12 @@ __all__ = [
     "outlook",
     "pairwise",
     "pessimistic",
+    "process_reward",
     "reaches",
     "redundancy",
     "same",
     "self_judge",
     "tail_confidence",
+    "unit_tests",
     "value",
 ]
