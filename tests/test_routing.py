@@ -115,7 +115,18 @@ def test_kept_on_disk(routes: Routes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "ways": 3}', "\ud800"]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2}',
+        '{"version": 1, "ways": 3}',
+        "\ud800",
+        '{"version": 1, "ways": {}, "seen": []}',
+        '{"version": 1, "ways": {"stop": {"weights": [1, 2, 3], "each": 0, "runs": 1, "most": 1}}, '
+        '"seen": [{"share": 1, "score": 1}]}',
+    ],
 )
 def test_a_file_that_holds_none(text: str, tmp_path: Path) -> None:
     path = tmp_path / "routes.json"

@@ -69,6 +69,7 @@ class Batch:
     begin: Callable[[Item, str], None]
     tell: Callable[[Row], None]
     parallel: int = PARALLEL
+    shared: bool = True  # False: first come, first served, each as much as its effort allows
     under_way: set[Engine] = field(default_factory=set[Engine])
     lines: int = 0  # finished lines of thought, and their tokens: what one takes
     tokens: int = 0
@@ -82,7 +83,8 @@ class Batch:
         """Answer; those that were still open when the batch was stopped. Raises ValueError, OSError."""
         compose(Problem.of("?"), self.options, "")  # options that are wrong are wrong for all
         try:
-            late = await self.round([*items], FIRST / max(1, len(items)) if self.capped else None)
+            dealt = self.capped and self.shared
+            late = await self.round([*items], FIRST / max(1, len(items)) if dealt else None)
             if late and not self.ending:
                 late = await self.round(late, None)
         except ExceptionGroup as group:
@@ -111,6 +113,8 @@ class Batch:
             while line and not self.ending:
                 item = line.popleft()
                 share = whole.times(part) if part else self.left().times(1 / (len(line) + 1))
+                if not self.shared:
+                    share = Share(None, None)
                 row = await self.answer(item, share)
                 if row.settled or (part is None and not self.ending):
                     self._waiting.pop(item.id, None)

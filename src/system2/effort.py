@@ -73,7 +73,7 @@ def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
     if count == 1:
         return best_of(1)
     return best_of(
-        count, choose=checked_or_voted, need=either(solved(), consensus(row.sure, answer=unrefuted))
+        count, choose=checked_or_voted, need=either(verified, consensus(row.sure, answer=unrefuted))
     )
 
 
@@ -95,7 +95,7 @@ def ways_of(*, embedded: bool) -> Ways:
 
 def pilot() -> Strategy:
     """How a routed question begins."""
-    return best_of(PILOT, choose=checked_or_voted, need=solved())
+    return best_of(PILOT, choose=checked_or_voted, need=verified)
 
 
 def routed_of(routes: Routes, tokens: int, *, embedded: bool) -> Strategy:
@@ -110,6 +110,14 @@ def routed_of(routes: Routes, tokens: int, *, embedded: bool) -> Strategy:
     price = max(worth, routes.price(max(1.0, left / 4)))
     decide = partial(routes.at, price=price, most=left)
     return router(routes, ways_of(embedded=embedded), pilot(), decide, answer=unrefuted)
+
+
+_solved = solved()
+
+
+def verified(tree: Tree) -> int | None:
+    """Stop once a verifier found an answer right; how many lines that takes it cannot say, and bounds no wave."""
+    return 0 if _solved(tree) == 0 else None
 
 
 def unrefuted(node: Node) -> Hashable | None:

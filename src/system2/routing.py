@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import exp, log2
+from math import exp, isfinite, log2
 from pathlib import Path
 from random import Random
 
@@ -82,12 +82,16 @@ class Routes:
     ways: Mapping[str, Way]
     seen: tuple[Signs, ...]
 
-    def offers(self, signs: Signs) -> list[Route]:
-        """Everything that could be done now, and what it would bring; the cheapest first."""
+    def offers(self, signs: Signs, *, tried: bool = False) -> list[Route]:
+        """Everything that could be done now, and what it would bring; the cheapest first.
+
+        tried: sizes that were tried alone.
+        """
         found = [
             Route(name, size, chance(way.weights, signs, size), way.each * size)
             for name, way in self.ways.items()
             for size in ((1,) if name == STOP else SIZES)
+            if not tried or size <= way.most
         ]
         return sorted(found, key=lambda route: route.tokens)
 
@@ -96,9 +100,8 @@ class Routes:
 
         Greater sizes than were tried are believed in only where tokens cost nothing.
         """
-        offers = [o for o in self.offers(signs) if not price or o.size <= self.ways[o.way].most]
-        fitting = [route for route in offers if route.tokens <= most]
-        return max(fitting or offers[:1], key=lambda route: route.right - price * route.tokens)
+        offers = self.offers(signs, tried=price > 0)
+        return cheapest([one for one in offers if one.tokens <= most] or offers[:1], price)
 
     def within(self, signs: Signs, tokens: float) -> Route:
         """The best of what takes at most so many tokens; the cheapest where nothing does."""
@@ -111,12 +114,19 @@ class Routes:
 
     def price(self, tokens: float) -> float:
         """The price at which a question of the mix takes so many tokens beyond the pilot, on average."""
+        offers = {signs: self.offers(signs, tried=True) for signs in {*self.seen}}
         low, high = 1e-12, 1.0
         for _ in range(60):
             middle = (low * high) ** 0.5
-            mean = sum(self.at(signs, middle).tokens for signs in self.seen) / len(self.seen)
+            best = {signs: cheapest(found, middle).tokens for signs, found in offers.items()}
+            mean = sum(best[signs] for signs in self.seen) / len(self.seen)
             low, high = (middle, high) if mean > tokens else (low, middle)
         return high
+
+
+def cheapest(offers: Sequence[Route], price: float) -> Route:
+    """The best of these where a token costs `price` right answers; of equals the first."""
+    return max(offers, key=lambda route: route.right - price * route.tokens)
 
 
 def signs(tree: Tree, answer: Answer = written) -> Signs:
@@ -234,7 +244,7 @@ def load(path: Path) -> Routes:
         told = json.loads(path.read_text("utf-8"))
         if told["version"] != VERSION:
             raise ValueError(f"it has version {told['version']}, {VERSION} was expected")
-        return Routes(
+        routes = Routes(
             {
                 name: Way(
                     tuple(map(float, way["weights"])),
@@ -246,5 +256,11 @@ def load(path: Path) -> Routes:
             },
             tuple(Signs(float(one["share"]), float(one["score"])) for one in told["seen"]),
         )
+        numbers = [x for way in routes.ways.values() for x in (*way.weights, way.each)]
+        if not routes.ways or not routes.seen or not all(map(isfinite, numbers)):
+            raise ValueError("there is nothing in it")
+        if any(len(w.weights) != 6 or w.each < 0 or w.most < 1 for w in routes.ways.values()):
+            raise ValueError("its numbers are not those of routes")
+        return routes
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} holds no routes ({error}); learn them anew") from error

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -168,8 +169,15 @@ def chosen(options: Options, row: Effort, tokens: int | None) -> Strategy:
         return options["strategy"]
     if "routes" in options:
         path = Path(options["routes"])
-        return routed_of(load(path), tokens or row.tokens, embedded=embedded(options))
+        changed = path.stat().st_mtime_ns
+        return routed(path, changed, tokens or row.tokens, embedded(options))
     return strategy_of(row, options.get("samples"))
+
+
+@lru_cache(maxsize=16)
+def routed(path: Path, changed: int, tokens: int, local: bool) -> Strategy:
+    """What the file's routes decide; `changed` is when it was written. Raises ValueError, OSError."""
+    return routed_of(load(path), tokens, embedded=local)
 
 
 def told(options: Options) -> dict[str, str]:

@@ -54,6 +54,19 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path) -> None:
     ):
         ran = run(*words, data=tmp_path)
         assert ran.status == 1 and said in ran.said and "Traceback" not in ran.err, ran.err
+    ran = run("routes", str(source), str(source), data=tmp_path)
+    assert ran.status == 1 and "questions with an answer" in ran.said
     source, few = written(tmp_path, 31), ("--tokens", "300")
     ran = run("routes", str(source), str(target), *few, data=tmp_path)
-    assert ran.status == 1 and "give more budget" in ran.said
+    assert ran.status == 1 and "or more budget" in ran.said
+    before = source.read_bytes()
+    for place, said in ((source, "cannot hold the routes"), (tmp_path, "cannot hold the routes")):
+        ran = run("routes", str(source), str(place), data=tmp_path)
+        assert ran.status == 1 and said in ran.said and source.read_bytes() == before
+    odd = [
+        '{"id": [1], "question": "x", "answer": 1}',
+        '{"id": "a", "question": "x", "answer": null}',
+    ]
+    source.write_bytes(before + "\n".join(odd).encode())
+    ran = run("routes", str(source), str(target), "--tokens", "300", data=tmp_path)
+    assert 'line 35: it has no "answer"' in ran.err and "Traceback" not in ran.err

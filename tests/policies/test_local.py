@@ -141,3 +141,13 @@ def test_lines_part_where_the_model_was_unsure() -> None:
         assert any(ids[:kept] == node.step.ids[:kept] and len(ids) > kept for ids in others)
     again = think("Use 3, 7, 11, 12 to make 45", strategy=forking(12, 3), seed=4, trace=False)
     assert [n.step for n in again.tree.nodes] == [n.step for n in tree.nodes]
+
+
+def test_a_fork_of_a_reply_keeps_the_whole_answer() -> None:
+    plain = replace(ASK, problem=replace(SUM, effort="none"), n=1, seeds=(1,))
+    plain = replace(plain, style=Style(temperature=0.0))
+    step = joined(hear(plain)[0])
+    assert step.answer and len(step.ids) > 2
+    for at in range(len(step.ids)):
+        fork = replace(plain, chain=[step], style=Style(temperature=0.0, at=at))
+        assert joined(hear(fork)[0]).answer == step.answer

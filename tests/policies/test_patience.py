@@ -35,6 +35,29 @@ def test_one_that_was_waiting_before_is_given_up_too() -> None:
     asyncio.run(go())
 
 
+def test_a_call_in_the_queue_is_no_call_that_hangs() -> None:
+    """One slot: ten calls of ten pieces one after another, the last of which begins long after the limit."""
+
+    async def go() -> list[int]:
+        patience, slot = Patience(3600, least=0.05), asyncio.Semaphore(1)
+
+        async def begin() -> None:
+            await slot.acquire()
+
+        async def call() -> int:
+            await patience.wait(begin(), first=True)
+            longest = 0.0
+            for _ in range(10):
+                _, longest = await patience.wait(asyncio.sleep(0.01), longest)
+            slot.release()
+            patience.answered(longest, hidden=False)
+            return 1
+
+        return await asyncio.gather(*(call() for _ in range(ENOUGH + 10)))
+
+    assert len(asyncio.run(go())) == ENOUGH + 10
+
+
 def test_silences_that_ended_stretch_it() -> None:
     async def go() -> None:
         patience = Patience(100, least=1)

@@ -238,3 +238,12 @@ def test_a_relative_vote_counts_by_standing() -> None:
     assert vote(sure) == "a" and vote([0.1 * s for s in sure]) == "a"
     assert vote([0.5] * 5) == "b"
     assert search.relative(search.confidence)(Tree()) is None
+
+
+def test_a_relative_vote_stands_any_temperature() -> None:
+    tree = Tree()
+    for n in range(200):
+        step = Step(str(n), 1, answer="ab"[n == 0], final=True)
+        tree.plant(tree.root, [step], float(n == 0), lambda node, step: None)
+    vote = search.relative(lambda node: node.score or 0.0, temperature=0.001)(tree)
+    assert vote is not None and vote.answer == "b"

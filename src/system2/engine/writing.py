@@ -36,7 +36,7 @@ class Writing:
     def end(self) -> None:
         """Nothing more comes: what stands unfinished is a cut step, if it was paid for."""
         for child, pieces in sorted(self.open.items()):
-            if any(piece.tokens or piece.text for piece in pieces):
+            if any(piece.tokens or (piece.text and not piece.ids) for piece in pieces):
                 step = replace(joined(pieces), cut=True, final=False, answer=None)
                 self.chains.setdefault(child, []).append(step)
         self.open.clear()

@@ -127,7 +127,7 @@ class Chat:
             return
         rows = [self._row(request, child) for child in children]
         counts: Any = None
-        silence = 0.0
+        silence, first = 0.0, True
         failure: CallFailed | None = None
         try:
             async with stream:
@@ -137,9 +137,11 @@ class Chat:
                             yield delta
                 pieces: AsyncIterator[Any] = aiter(stream)
                 while True:
-                    chunk, silence = await self._patience.wait(anext(pieces, None), silence)
+                    piece = anext(pieces, None)
+                    chunk, silence = await self._patience.wait(piece, silence, first=first)
                     if chunk is None:
                         break
+                    first = False
                     counts = getattr(chunk, "usage", None) or counts
                     for choice in chunk.choices or ():
                         row = rows[int(choice.index)] if choice.index < len(rows) else None
@@ -219,7 +221,7 @@ class Chat:
         while True:
             try:
                 create = client.chat.completions.create(**_without(body, dropped))
-                stream, _ = await self._patience.wait(create)
+                stream, _ = await self._patience.wait(create, first=True)
                 self._refused = dropped  # only now: a server may name a field it takes
                 return stream
             except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:

@@ -16,15 +16,16 @@ class Patience:
     """Waits for pieces of replies, `most` seconds each at first.
 
     A call that hangs among many that are answered holds up all who wait for it; once ENOUGH are
-    answered it is given up much earlier, also if it was waiting before. Not where a server is
-    silent because its model thinks (`thinks`): then silences say nothing about each other.
+    answered it is given up much earlier, also if it was waiting before. A call that has not begun
+    may stand in the server's queue: it is given up when no other call has heard anything for as long. Not
+    where a server is silent because its model thinks (`thinks`): then silences say nothing about each other.
     """
 
     def __init__(self, most: float, least: float = LEAST) -> None:
         self.most, self.least = most, least
         self.thinks = False
         self._answered, self._longest = 0, 0.0
-        self._waiting: dict[asyncio.Timeout, tuple[asyncio.AbstractEventLoop, float]] = {}
+        self._heard = float("-inf")  # when anything last came, by the clock that all loops share
 
     @property
     def seconds(self) -> float:
@@ -33,26 +34,36 @@ class Patience:
             return self.most
         return min(self.most, self.least + TIMES * self._longest)
 
-    async def wait(self, piece: Awaitable[T], longest: float = 0.0) -> tuple[T, float]:
-        """The next piece, and the longest silence of its call so far. Raises TimeoutError."""
+    async def wait(
+        self, piece: Awaitable[T], longest: float = 0.0, *, first: bool = False
+    ) -> tuple[T, float]:
+        """The next piece, and the longest silence of its call so far. Raises TimeoutError.
+
+        first: nothing of its call has come yet; the wait for that is no silence.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        async with asyncio.timeout_at(began + self.seconds) as limit:
-            self._waiting[limit] = loop, began
+
+        def look() -> None:
+            nonlocal timer
+            since = max(began, self._heard) if first else began
+            until, now = min(since + self.seconds, began + self.most), loop.time()
+            if now >= until:
+                limit.reschedule(now)
+            else:
+                timer = loop.call_at(min(until, now + self.least), look)
+
+        async with asyncio.timeout(None) as limit:
+            timer = loop.call_later(min(self.seconds, self.least), look)
             try:
                 found = await piece
             finally:
-                del self._waiting[limit]
-        return found, max(longest, loop.time() - began)
+                timer.cancel()
+        self._heard = loop.time()
+        return found, longest if first else max(longest, self._heard - began)
 
     def answered(self, silence: float, *, hidden: bool) -> None:
         """A call was answered whose longest silence was this; `hidden`: it wrote more than it showed."""
-        before = self.seconds
         self._answered += 1
         self._longest = max(self._longest, silence)
         self.thinks = self.thinks or hidden
-        if self.seconds != before:
-            here = asyncio.get_running_loop()
-            for limit, (loop, began) in self._waiting.items():
-                if loop is here:  # those of other threads keep theirs
-                    limit.reschedule(began + self.seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from math import exp
-from statistics import fmean, pstdev
+from statistics import pstdev
 
 from system2.core import Node, Tree
 from system2.search.tally import Answer, Weight, champion, one, tally, written
@@ -70,11 +70,11 @@ def relative(
         voters = [(node, name) for node in tree.finals if (name := answer(node)) is not None]
         scores = [score(node) for node, _ in voters]
         spread = pstdev(scores) if len(scores) > 1 else 0.0
-        middle = fmean(scores) if scores else 0.0
+        most = max(scores, default=0.0)
         support: dict[Hashable, float] = {}
         speaker: dict[Hashable, tuple[float, Node]] = {}
         for (node, name), given in zip(voters, scores, strict=True):
-            weight = exp((given - middle) / spread / temperature) if spread else 1.0
+            weight = exp((given - most) / spread / temperature) if spread else 1.0
             support[name] = support.get(name, 0.0) + weight
             if name not in speaker or weight > speaker[name][0]:
                 speaker[name] = weight, node

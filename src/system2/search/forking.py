@@ -26,7 +26,7 @@ def forking(
     """`first` whole lines; then `n` in all, each written anew from the least likely token there is.
 
     After the branching of EAGer (Scalena et al. 2025, arXiv 2510.11170, sec. 3), which forks while it
-    writes. No token is forked at twice, and none as likely as `sure`; where no other is left, whole
+    writes. Where another strategy has written lines before, these are forked at at once. No token is forked at twice, and none as likely as `sure`; where no other is left, whole
     lines are begun. Needs a backend that gives log-probabilities and can fork inside a step (the
     embedded model). Raises ValueError for n or first below 1 and a share that is not from 0 to 1.
     """
@@ -37,7 +37,7 @@ def forking(
         )
 
     def plan(tree: Tree) -> Plan:
-        begun, read = min(n, first), 1
+        begun, read = 0 if tree.finals else min(n, first), 1
         spots: list[Spot] = []
         yield from all_of([Expand(tree.root, until="answer", verify=True)] * begun)
         while begun < n:

@@ -24,6 +24,8 @@ class Transpositions:
 
     state: State
     _alike: dict[Hashable, list[Node]] = field(default_factory=dict[Hashable, list[Node]])
+    _first: dict[Hashable, Node] = field(default_factory=dict[Hashable, Node])
+    _late: set[Node] = field(default_factory=set[Node])
     _mates: dict[Node, list[Node]] = field(default_factory=dict[Node, list[Node]])
     _read: int = 1
 
@@ -35,13 +37,22 @@ class Transpositions:
                 mates = self._alike.setdefault(name, [])
                 mates.append(node)
                 self._mates[node] = mates
-                node.exhausted = self.met(node)
+                reached = not self.below(node)
+                if not reached or self._first.setdefault(name, node) is not node:
+                    self._late.add(node)
+                    node.exhausted = True
         self._read = len(tree.nodes)
 
     def met(self, node: Node) -> bool:
-        """Was another node of this state there before?"""
-        mates = self._mates.get(node)
-        return mates is not None and mates[0] is not node
+        """Does another node of this state stand for it?"""
+        return node in self._late
+
+    def below(self, node: Node) -> bool:
+        """Does it stand below a node that another stands for, where no search goes?"""
+        above = node.parent
+        while above is not None and above not in self._late:
+            above = above.parent
+        return above is not None
 
     def above(self, node: Node) -> Iterator[Node]:
         """The node and all above it, and above those of the same states; each once."""

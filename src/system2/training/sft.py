@@ -48,7 +48,11 @@ class Recipe:
     muon: float = 0.02
     adamw: float = 4e-3
     warmup: int = 30
-    flat: float = 0.45  # share of the updates after which the rates fall linearly to nothing
+    flat: float = 0.41  # share of the updates after which the rates fall linearly to nothing
+    again: float = (
+        0.092  # share, at the end, in which they fall once more from `lift` of their height
+    )
+    lift: float = 0.3
     processes: int = 2
     save_every: int = 50
     test_every: int = 200
@@ -202,12 +206,14 @@ class Run:
             at += g.numel()
 
     def schedule(self) -> float:
-        """Warm up, stay, fall linearly (warm-up–stable–decay)."""
-        warm = min(1.0, (self.update + 1) / self.recipe.warmup)
+        """Warm up, stay, fall linearly (warm-up–stable–decay); and fall again from a lower height."""
+        recipe, warm = self.recipe, min(1.0, (self.update + 1) / self.recipe.warmup)
         if not self.total:
             return warm
-        left = (self.total - self.update) / (self.total * (1 - self.recipe.flat))
-        return min(warm, left, 1.0)
+        left = 1 - self.update / self.total
+        if left <= recipe.again:
+            return recipe.lift * left / recipe.again
+        return min(warm, (left - recipe.again) / (1 - recipe.flat - recipe.again), 1.0)
 
     def report(self, loss: float) -> None:
         """Keep the curve and show how far it is."""

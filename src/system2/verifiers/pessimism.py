@@ -23,7 +23,14 @@ class Pessimistic:
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """From 0 to 1; None where no member can say. Raises what a member raises."""
-        told = await asyncio.gather(*(one.score(problem, chains, write) for one in self.members))
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [
+                    group.create_task(one.score(problem, chains, write)) for one in self.members
+                ]
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from None
+        told = [task.result() for task in asked]
         return [
             self.doubted([s for s in scores if s is not None]) for scores in zip(*told, strict=True)
         ]

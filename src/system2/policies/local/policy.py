@@ -181,7 +181,9 @@ class Writer:
         """The tokens of a forked step that stay: they were paid for before."""
         said = b"".join([self.policy.model.tokenizer.raw(id) for id in step.ids])
         kind = "reply" if self.told else "thought"
-        if self.policy.close in step.ids:
+        if self.told:
+            self.answer += step.ids
+        elif self.policy.close in step.ids:
             self.told = True
             self.answer += step.ids[step.ids.index(self.policy.close) + 1 :]
         return Delta(row, self.utf8.decode(said), 0, kind, step.logprobs, step.ids)
