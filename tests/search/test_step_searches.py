@@ -214,7 +214,11 @@ def test_mcts_searches_a_state_once(parallel: int, seed: int, until: Any) -> Non
     if parallel == 1:
         assert max(Counter(map(sum_of, asked)).values(), default=0) <= 1
     if game.calls < 150:
-        assert {*map(sum_of, asked)} == {*map(sum_of, nodes)}, "none is given up unsearched"
+        tries = {sum_of(node): 0 for node in nodes}
+        for node in nodes:
+            tried = 3 if node.closed else node.tried
+            tries[sum_of(node)] = max(tries[sum_of(node)], tried)
+        assert min(tries.values(), default=3) >= 3, "none is given up unsearched"
     assert game.why == "complete"
     assert all(n.pending == 0 and -1e-9 <= n.total <= n.visits + 1e-9 for n in game.tree.nodes)
 
