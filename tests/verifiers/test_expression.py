@@ -12,13 +12,13 @@ from system2.verifiers import Expressions, exact
 COUNTDOWN = "Use 13, 8, 5 to make 57."
 
 
-def score(verifier: Verifier, question: str, answer: str | None) -> float | None:
-    """The score of a chain that ends with this answer."""
+def score(verifier: Verifier, question: str, answer: str | None, begun: str = "…") -> float | None:
+    """The score of a chain that begins so and ends with this answer."""
 
     async def write(request: Request) -> Reply:
         raise AssertionError("this verifier pays for nothing")
 
-    chain: Chain = (Step("…", 1, answer=answer, final=True),)
+    chain: Chain = (Step(begun, 1), Step("…", 1, answer=answer, final=True))
     (found,) = asyncio.run(verifier.score(Problem.of(question), [chain], write))
     return found
 
@@ -44,6 +44,18 @@ def score(verifier: Verifier, question: str, answer: str | None) -> float | None
 def test_countdown(answer: str | None, right: float | None) -> None:
     assert score(Expressions(refutes=True), COUNTDOWN, answer) == right
     assert score(Expressions(), COUNTDOWN, answer) == (right or None)
+
+
+def test_what_is_no_expression_where_one_was_asked_for() -> None:
+    """The embedded model says in its first step what it was asked."""
+    for begun, refuted in (
+        ("13,8,5:57<step>", 0.0),
+        ("13,8,5 down<step>", None),
+        ("13:57<step>", None),
+    ):
+        assert score(Expressions(refutes=True), COUNTDOWN, "57", begun) == refuted
+        assert score(Expressions(), COUNTDOWN, "57", begun) is None
+        assert score(Expressions(refutes=True), COUNTDOWN, "13*5-8", begun) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ class Expressions:
     """Checks Countdown and 24: 1.0 right; None for whatever may answer another question.
 
     refutes   0.0 for every other expression: for a model that writes expressions for nothing else.
-              From others `3/7` is a right answer to many a question, and must keep its vote.
+              From others `3/7` is a right answer to many a question, and must keep its vote. Also for
+              what is no expression where the chain begins with numbers and a target, as that model's
+              do where an expression is asked for.
     """
 
     refutes: bool = False
@@ -34,11 +36,17 @@ class Expressions:
     async def score(
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
-        """One score a chain, from the question's text and the chain's answer alone."""
+        """One score a chain, from the question's text, the chain's answer and how it begins."""
         numbers = re.findall(r"[0-9]+", problem.question[:2000])
         answers = [chain[-1].answer if chain else None for chain in chains]
         right = [None if a is None else judged(a, numbers) for a in answers]
+        for n, chain in enumerate(chains):
+            if answers[n] is not None and right[n] is None and _ASKED.match(chain[0].text):
+                right[n] = False
         return [None if r is None or not (r or self.refutes) else float(r) for r in right]
+
+
+_ASKED = re.compile(r"[0-9]+(?:,[0-9]+)+:[0-9]+(?:<step>|$)")  # 13,8,5:57
 
 
 def judged(answer: str, given: Sequence[str]) -> bool | None:

@@ -116,12 +116,12 @@ class Meaning:
 
         Their kind and answer have to be the same, too. Holds no state: it looks at the children.
         """
-        exact = exactly(step.text)
+        own = exactly(step.text)
         answer = None if step.answer is None else canonical(step.answer)
         dress = (step.kind, answer, step.final)
-        if not isinstance(exact, Reading):
+        if not isinstance(own, Reading):
             return step.text, *dress
-        group, vector = Group(), self.vector(exact.plain)
+        group, vector = Group(), self.vector(own.plain)
         for child in node.children:
             known = child.step
             if known is None or known.cut or (known.kind, known.final) != (step.kind, step.final):
@@ -129,9 +129,9 @@ class Meaning:
             if (None if known.answer is None else canonical(known.answer)) != answer:
                 continue
             reading = exactly(known.text)
-            if isinstance(reading, Reading) and reading.marks == exact.marks:
+            if isinstance(reading, Reading) and reading.marks == own.marks:
                 group.add(reading, self.vector(reading.plain))
-        return (group.nearest(exact, vector, self.threshold) or exact).plain, *dress
+        return (group.nearest(own, vector, self.threshold) or own).plain, *dress
 
     def vector(self, text: str) -> Vectors:
         """The embedding of one text: 512 numbers of length 1, remembered."""
