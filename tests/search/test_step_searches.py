@@ -249,3 +249,16 @@ def test_mcts_keeps_its_places_taken() -> None:
     play(strategy, write, Random(0), watch=lambda t: flying.append(t.root.pending), ordered=True)
     assert max(flying) == 8
     assert sum(flying) / len(flying) > 7
+
+
+def test_lines_that_say_the_same_are_not_left() -> None:
+    """A model sure of every step repeats the warm lines: all lines end, and all vote."""
+
+    def write(ask: Expand) -> list[Child]:
+        left = 3 - ask.node.depth if ask.until == "answer" else 1
+        depths = range(ask.node.depth + 1, ask.node.depth + 1 + left)
+        steps = [Step(str(d), 1, answer="a" if d == 3 else None, final=d == 3) for d in depths]
+        return [(steps, 0.9)] * ask.n
+
+    game = play(search.deepconf(12, 4), write, Random(0))
+    assert game.why == "complete" and len(game.tree.finals) == 12 and game.tokens == 36

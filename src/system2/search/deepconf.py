@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from math import ceil
 
-from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
-from system2.core.tree import Key
+from system2.core import Expand, Node, Plan, Strategy, Tree, apart, never
 from system2.search.asking import all_of
 from system2.search.beam import goes_on
 from system2.search.choose import confidence, weighted
@@ -21,13 +20,12 @@ def deepconf(
     *,
     choose: Callable[[Tree], Node | None] = weighted(confidence),  # noqa: B008  pure
     need: Callable[[Tree], int | None] = never,
-    key: Key = local,
 ) -> Strategy:
     """`warm` whole lines set a bar; of the others, step by step, those whose score falls below it are left.
 
     DeepConf online (Fu et al. 2025, arXiv 2508.15260, alg. 2) with `group_confidence` as the verifier; any
     other that scores unfinished lines will do. The bar is the score that the share `keep` of the warm
-    lines reaches. Lines that were left do not vote. `n` counts the warm ones. Ends after `depth`
+    lines reaches. Lines that were left do not vote. All lines stay apart, also where they say the same. `n` counts the warm ones. Ends after `depth`
     steps. Raises ValueError for n, warm or depth below 1, and a share that is not from 0 to 1.
     """
     if min(n, warm, depth) < 1 or not 0 <= keep <= 1:
@@ -48,7 +46,7 @@ def deepconf(
             asks = [Expand(node, count, verify=True) for node, count in live.items()]
             lines = yield from all_of(asks)
 
-    return Strategy(plan, choose, need, key)
+    return Strategy(plan, choose, need, apart)
 
 
 def reached(scores: list[float], share: float) -> float:
