@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -14,22 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policies.counting_server import Manners, Server
 from verifiers.chains import ending
+from verifiers.desk import Desk
 
 from system2.core import (
-    Bill,
     Budget,
     CallFailed,
-    Chain,
     Expand,
     Meter,
     Plan,
-    Problem,
-    Reply,
     Request,
     Step,
     Strategy,
     Tree,
-    Usage,
     Verifier,
     Weigh,
     apart,
@@ -42,28 +36,6 @@ from system2.policies.prompts import messages
 from system2.search import all_of, best, best_of
 from system2.verifiers import pairwise, self_judge
 from system2.verifiers.judge import bradley_terry, mark, pick, swiss
-
-Speak = Callable[[Request], list[str | None]]
-
-
-@dataclass
-class Desk:
-    """Answers a verifier's calls as `speak` says, and keeps them. None: that line was cut off."""
-
-    speak: Speak
-    requests: list[Request] = field(default_factory=list[Request])
-
-    async def write(self, request: Request) -> Reply:
-        self.requests.append(request)
-        chains: list[Chain] = [
-            (Step("…", 1), Step("", 1, answer=said, final=said is not None, cut=said is None))
-            for said in self.speak(request)
-        ]
-        return Reply(chains, Bill(Usage(calls=1)))
-
-    def scores(self, verifier: Verifier, *answers: str | None) -> list[float | None]:
-        chains = [ending(answer) for answer in answers]
-        return asyncio.run(verifier.score(Problem.of("1+1?"), chains, self.write))
 
 
 def both(request: Request) -> list[str]:

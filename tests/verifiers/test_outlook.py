@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import pytest
 from engine.fakes import Late, faults, think
 from hypothesis import given
 from hypothesis import strategies as st
 from policies.scripted import Script
+from verifiers.desk import Desk
 
 from system2.core import (
-    Bill,
     Budget,
     CallFailed,
     Chain,
-    Problem,
-    Reply,
     Request,
     Step,
-    Usage,
     Verifier,
     never,
 )
@@ -31,27 +24,6 @@ from system2.policies.proposals import Proposals
 from system2.search import beam, depth_first
 from system2.verifiers import Expressions, election, ladder, outlook, self_judge
 from system2.verifiers.outlook import WORTH, elected, worth
-
-Speak = Callable[[Request], list[str | None]]
-
-
-@dataclass
-class Desk:
-    """Answers a verifier's calls as `speak` says, and keeps them. None: that line was cut off."""
-
-    speak: Speak
-    requests: list[Request] = field(default_factory=list[Request])
-
-    async def write(self, request: Request) -> Reply:
-        self.requests.append(request)
-        chains: list[Chain] = [
-            (Step("", 1, answer=said, final=said is not None, cut=said is None),)
-            for said in self.speak(request)
-        ]
-        return Reply(chains, Bill(Usage(calls=1)))
-
-    def scores(self, verifier: Verifier, *chains: Chain) -> list[float | None]:
-        return asyncio.run(verifier.score(Problem.of("1+1?"), chains, self.write))
 
 
 def begun(text: str) -> Chain:
