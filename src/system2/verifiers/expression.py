@@ -1,7 +1,7 @@
 """Expressions of whole numbers: read, valued, checked. Never evaluates text as code; never raises.
 
-As a verifier it sees only the question: an answer that is an expression is right if it uses the
-question's numbers and makes the one that is left. That is easier to check than to find.
+As a verifier it sees no gold, only the question and the chain: an answer that is an expression is right
+if it uses the question's numbers and makes the one that is left. That is easier to check than to find.
 """
 
 from __future__ import annotations
