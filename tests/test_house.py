@@ -39,7 +39,8 @@ MAY = {
     "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
-    "server": BELOW | {"records", "estimate", "effort", "routing", "demonstrations", "solve", "resuming"},
+    "server": BELOW
+    | {"records", "estimate", "effort", "routing", "demonstrations", "solve", "resuming"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
