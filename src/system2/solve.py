@@ -125,8 +125,14 @@ def compose(
     recall: Recall | None = None,
     *,
     ordered: bool | None = None,
+    policy: Policy | None = None,
+    parent: Meter | None = None,
 ) -> Engine:
-    """The engine that these options ask for. Raises ValueError, WeightsError."""
+    """The engine that these options ask for. Raises ValueError, WeightsError.
+
+    policy  what `policy_of` made of the same options, where many searches share it
+    parent  the meter that they share
+    """
     row = effort(options.get("effort", DEFAULT))
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
@@ -145,9 +151,11 @@ def compose(
             "such as http://localhost:8000/v1"
         )
     meter = Meter(
-        budget_of(options, row.tokens, remote), options.get("price", FREE if local else None)
+        budget_of(options, row.tokens, remote),
+        options.get("price", FREE if local else None),
+        parent,
     )
-    policy = options.get("policy") or policy_of(options)
+    policy = options.get("policy") or policy or policy_of(options)
     dial = row.token if local else options.get("effort", DEFAULT)
     return Engine(
         replace(problem, effort=dial),
