@@ -25,6 +25,7 @@ from system2.core.plan import (
     Ask,
     Done,
     Expand,
+    Format,
     Plan,
     Strategy,
     Style,
@@ -38,13 +39,15 @@ from system2.core.policy import (
     Bill,
     CallFailed,
     Delta,
+    Fit,
+    Form,
     Policy,
     Reply,
     Request,
     Verifier,
     Write,
 )
-from system2.core.problem import Chain, Message, Problem, Step
+from system2.core.problem import Chain, Content, Message, Problem, Step, Token, Tool, ToolCall
 from system2.core.tree import Node, Planted, Tree
 
 __all__ = [
@@ -59,12 +62,16 @@ __all__ = [
     "CallFailed",
     "Called",
     "Chain",
+    "Content",
     "Delta",
     "Done",
     "Event",
     "Expand",
     "Failed",
     "Finished",
+    "Fit",
+    "Form",
+    "Format",
     "Handed",
     "Merged",
     "Message",
@@ -87,6 +94,9 @@ __all__ = [
     "Step",
     "Strategy",
     "Style",
+    "Token",
+    "Tool",
+    "ToolCall",
     "Tree",
     "Until",
     "Usage",

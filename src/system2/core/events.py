@@ -8,18 +8,19 @@ from decimal import Decimal
 
 from system2.core.money import Usage
 from system2.core.plan import Style, Until
-from system2.core.problem import Problem, Step
+from system2.core.problem import Problem, Step, Token
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run begins. `settings` says what was asked for, in words a person can repeat."""
+    """A run begins. `settings` says what was asked for, in words a person can repeat; reply: how it is shown."""
 
     run: str
     problem: Problem
     seed: int
     ordered: bool
     settings: dict[str, str]
+    reply: Style | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text as it is being written. Shown, not stored."""
+    """Text as it is being written. Shown, not stored; calls of tools are told when they are whole."""
 
     ask: int
     child: int
     text: str
     reply: bool
+    spelt: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,11 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run is over: the chosen node (None: nothing was thought), its answer, and why it ended."""
+    """The run is over: the chosen node (None: nothing was thought), its answer, and why it ended.
+
+    call  the answer is calls of tools, as canonical JSON
+    cut   why the reply shown is only a beginning: "limit" or "filter"; empty: it is whole
+    """
 
     node: int | None
     answer: str | None
@@ -167,6 +173,8 @@ class Finished:
     roles: dict[str, Usage]
     cost: Decimal | None
     seconds: float
+    call: bool = False
+    cut: str = ""
 
 
 Event = (

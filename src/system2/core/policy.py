@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from system2.core.money import Usage
 from system2.core.plan import PLAIN, Style, Until
-from system2.core.problem import Chain, Kind, Problem
+from system2.core.problem import Chain, Kind, Problem, Token
 
 End = Literal["", "step", "answer", "cut"]
 
@@ -17,10 +17,11 @@ End = Literal["", "step", "answer", "cut"]
 class Delta:
     """A piece of child `child` as it arrives.
 
-    tokens   completion tokens of this piece; kind "reply": part of the answer's own text
+    tokens   completion tokens of this piece; kind "reply": part of the answer's own text; "call": of a call
     logprobs, ids   one entry a token, where the backend gives them
     end      the piece ends a step, the whole answer, or was cut off at the limit of tokens
     answer   with end "answer": the final answer that was read out of the text
+    spelt    the piece token by token, where the style asks for that
     """
 
     child: int
@@ -32,6 +33,7 @@ class Delta:
     end: End = ""
     answer: str | None = None
     state: Any = None
+    spelt: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Request:
 
 
 class Policy(Protocol):
-    """Writes continuations. `can` names what its backend offers: "continue", "n", "logprobs"."""
+    """Writes continuations. `can` names what its backend offers: "continue", "n", "logprobs", "tools",
+    "images", "files", and "schema", where replies can be bound to one.
+    """
 
     @property
     def can(self) -> frozenset[str]:
@@ -94,6 +98,26 @@ class Verifier(Protocol):
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """One score a chain. A verifier that is a model writes through `write`, which pays for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Is a text what was asked for? `text`: as it may be shown; None: it is not, `complaint` says why."""
+
+    text: str | None
+    complaint: str = ""
+
+
+class Form(Protocol):
+    """What a reply must be."""
+
+    async def fit(self, text: str) -> Fit:
+        """Does this text fit? Raises TimeoutError where that cannot be told in time."""
+        ...
+
+    def filled(self, answer: str) -> str | None:
+        """The form with this answer in its one place; None: it has none, or several."""
         ...
 
 
