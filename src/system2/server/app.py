@@ -89,9 +89,7 @@ def guarded(spot: Spot) -> Callable[[Request], Awaitable[Response]]:
             )
             request.state.key = key
             if spot.scope and not key.may(spot.scope):
-                raise ApiError(
-                    403, f"This key lacks the scope {spot.scope}.", "insufficient_scope"
-                )
+                raise ApiError(403, f"This key lacks the scope {spot.scope}.", "insufficient_scope")
         return await spot.endpoint(request)
 
     return endpoint
@@ -194,9 +192,7 @@ def large(most: int) -> ApiError:
 
 def replied(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A reply of JSON."""
-    return Response(
-        orjson.dumps(body), status, headers=headers, media_type="application/json"
-    )
+    return Response(orjson.dumps(body), status, headers=headers, media_type="application/json")
 
 
 async def failed(request: Request, error: Exception) -> Response:

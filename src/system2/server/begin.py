@@ -40,7 +40,9 @@ class Begun:
     def spent(self) -> Spent:
         """What they cost; call it when all are over."""
         ends = [job.finished for job in self.jobs if job.finished]
-        guessed = any(getattr(event, "estimated", False) for job in self.jobs for event in job.events)
+        guessed = any(
+            getattr(event, "estimated", False) for job in self.jobs for event in job.events
+        )
         return Spent.of(ends, estimated=guessed)
 
     def settings(self) -> Mapping[str, str]:
@@ -80,9 +82,7 @@ async def begin(
         server.jobs.room()
         shared = parent(wanted, served)
         jobs = [
-            server.jobs.add(
-                job(server, wanted, served, key, request, options, shared, n, language)
-            )
+            server.jobs.add(job(server, wanted, served, key, request, options, shared, n, language))
             for n in range(wanted.n)
         ]
     except BaseException:
@@ -176,7 +176,9 @@ def job(
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
     own = options
     if n and "seed" in options:  # every answer has a seed of its own, and always the same
-        own = cast(Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)})
+        own = cast(
+            Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
+        )
     run = new_run()
     try:
         engine = composed(server, wanted, served, run, own, shared, language)
@@ -196,15 +198,15 @@ def composed(
     language: str | None,
 ) -> Engine:
     """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(
-        wanted.problem, options, run, policy=served.policy(options), parent=shared
-    )
+    return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
 
 
 def watch(server: Server, engine: Engine, served: Served, key: Key, request: str) -> None:
     """Who hears of its events: the trace first, then the ledger, then whoever counts."""
     engine.watchers.append(trace(engine.name))
-    engine.watchers.append(server.ledger.watcher(engine.name, key, served.name, request, served.price))
+    engine.watchers.append(
+        server.ledger.watcher(engine.name, key, served.name, request, served.price)
+    )
     engine.watchers.append(server.metrics.run(served.name, key.id, served.backend))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from system2.core import Event, Finished
+from system2.core import Event, Finished, Noted
 from system2.server.app import body_of, replied
 from system2.server.begin import Begun, begin, rejoined
 from system2.server.errors import ApiError
@@ -25,11 +25,11 @@ from system2.server.wire.chat_reply import ChatStream, Head, completion
 from system2.server.wire.chat_request import ChatRequest
 from system2.server.wire.chat_wanted import chat_wanted
 from system2.server.wire.check import checked, parsed
-from system2.server.wire.logprobs import chances
-from system2.server.wire.outcome import Outcome, outcome
+from system2.server.wire.outcome import Outcome, chances, outcome, spelt
 from system2.server.wire.profile import rules
 from system2.server.wire.thoughts import Thoughts
 from system2.server.wire.usage import chat_usage, extension
+from system2.server.wire.wanted import Wanted
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Completion:
     head: Head
     body: ChatRequest
     begun: Begun
-    whole: bool  # a spent budget is `incomplete`
+    wanted: Wanted
 
     def outcomes(self) -> list[Outcome]:
         """The answers, once all searches are over. Raises ApiError where a backend failed."""
@@ -52,7 +52,8 @@ class Completion:
             raise ApiError(500, "The search broke off.", "server_error", type="server_error")
         chosen = job.engine.tree.nodes[end.node] if end.node is not None else None
         tag = f"{self.head.id.removeprefix('chatcmpl-')}{n}_"
-        return outcome(end, chosen, whole=self.whole, tag=tag)
+        whole = self.wanted.exhausted == "incomplete"
+        return outcome(end, chosen, stop=self.wanted.reply.stop, whole=whole, tag=tag)
 
     def extra(self) -> dict[str, Any]:
         """Usage, cost, and our own object."""
@@ -70,7 +71,7 @@ async def create(request: Request) -> Response:
     body = checked(ChatRequest, parsed(data_))
     served, _ = server.models.find(body.model)
     rules(body, served.profile)
-    wanted = chat_wanted(body)
+    wanted = chat_wanted(body, server.may_fetch)
     name = named(request.headers, key.id, request.url.path, data_)
     held = server.chats.find(name) if again(request.headers) else None
     if held is None:
@@ -80,7 +81,7 @@ async def create(request: Request) -> Response:
             language=request.headers.get("accept-language"),
         )  # fmt: skip
         head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
-        held = Completion(head, body, begun, wanted.exhausted == "incomplete")
+        held = Completion(head, body, begun, wanted)
         server.chats.keep(name, held)
     else:
         await rejoined(server, held.begun)
@@ -94,9 +95,11 @@ async def finished(server: Server, one: Completion) -> dict[str, Any]:
     await asyncio.gather(*(job.end() for job in one.begun.jobs))
     await one.begun.settle()
     outcomes = one.outcomes()
-    wanted = one.body.logprobs is True
     thoughts = [thought(job, one.begun.show) for job in one.begun.jobs]
-    logprobs = [chances(job.finished) if wanted else None for job in one.begun.jobs]
+    logprobs = [
+        chances(spelt(job.events, job.answers)) if one.body.logprobs else None
+        for job in one.begun.jobs
+    ]
     out = completion(one.head, outcomes, thoughts, one.begun.show, logprobs) | one.extra()
     if one.body.store:
         await server.stored.keep_chat(one, out)
@@ -118,7 +121,10 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
     with_usage = bool(asked and asked.include_usage)
     raw = one.begun.show == "raw"
     streams = [
-        ChatStream(one.head, n, one.begun.show, with_usage, live(one), job.engine.tree.nodes.__getitem__)
+        ChatStream(
+            one.head, n, one.begun.show, with_usage, live(one), one.body.logprobs is True,
+            job.engine.tree.nodes.__getitem__,
+        )
         for n, job in enumerate(one.begun.jobs)
     ]  # fmt: skip
     for stream in streams:
@@ -131,8 +137,8 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
                     yield data(chunk)
                 if isinstance(event, Finished):
                     job = one.begun.jobs[n]
-                    logprobs = chances(event) if one.body.logprobs else None
-                    for chunk in streams[n].close(one.outcome(job, n), logprobs):
+                    tokens = spelt(job.events, job.answers)
+                    for chunk in streams[n].close(one.outcome(job, n), tokens):
                         yield data(chunk)
         await one.begun.settle()
     except ApiError as error:
@@ -146,9 +152,8 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
 
 
 def live(one: Completion) -> bool:
-    """May the reply be shown as it is written? Not one that is checked against a schema first."""
-    form = one.body.response_format
-    return form is None or form.type == "text"
+    """May the reply be shown as it is written? Not one that is checked, or cut, first."""
+    return one.wanted.reply.format is None and not one.wanted.reply.stop
 
 
 async def together(jobs: list[Job], *, thoughts: bool) -> AsyncGenerator[tuple[int, Event]]:

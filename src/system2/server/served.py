@@ -160,7 +160,16 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
     """One model of a configuration. Raises ValueError."""
     if odd := sorted({*table} - KNOWN):
         raise ValueError(f"{place}: unknown entry {odd[0]!r}; known are {', '.join(sorted(KNOWN))}")
-    for entry in ("name", "model", "model_name", "key_env", "price", "effort", "language", "routes"):
+    for entry in (
+        "name",
+        "model",
+        "model_name",
+        "key_env",
+        "price",
+        "effort",
+        "language",
+        "routes",
+    ):
         if entry in table and not isinstance(table[entry], str):
             raise ValueError(f"{place}: {entry} must be text, {table[entry]!r} was given")
     options: dict[str, Any] = {
@@ -176,7 +185,9 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
         options["key"] = environment[name]
     made = Served(table.get("name") or table.get("model_name") or "system2", cast(Options, options))
     return ruled(
-        replace_in(made, table, place, ("effort", "profile", "visibility", "language", "summaries")),
+        replace_in(
+            made, table, place, ("effort", "profile", "visibility", "language", "summaries")
+        ),
         place,
     )
 

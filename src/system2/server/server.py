@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
 from system2.server.data.database import Database
 from system2.server.data.keys import LOCAL, Key, Keys
@@ -11,6 +13,7 @@ from system2.server.data.limits import Limits
 from system2.server.data.stored import Stored
 from system2.server.errors import ApiError
 from system2.server.jobs import Jobs
+from system2.server.retries import Retries
 from system2.server.sealed import Seal
 from system2.server.served import Models
 from system2.server.watch.logs import Logs
@@ -26,6 +29,9 @@ class Server:
     hosts  names in the Host header that an open server answers to, so that no web page can be made to
            ask it (DNS rebinding)
     largest  bytes of a request's body
+    beat     seconds of silence after which a stream is kept alive
+    images   hosts whose images a backend may be told to fetch
+    chats, responses   what was begun, for those who ask again
     """
 
     models: Models
@@ -43,6 +49,13 @@ class Server:
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
     largest: int = 32 * 2**20
     beat: float = 10.0
+    images: frozenset[str] = frozenset()
+    chats: Retries[Any] = field(default_factory=Retries[Any])
+    responses: Retries[Any] = field(default_factory=Retries[Any])
+
+    def may_fetch(self, url: str) -> bool:
+        """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
+        return (urlsplit(url).hostname or "").lower() in self.images
 
     async def who(self, authorization: str | None, host: str, origin: str | None) -> Key:
         """Whose request this is. Raises ApiError 401, 403."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from system2.core import Asked, Event, Finished, Node, Noted, Piece
-from system2.server.wire.outcome import Outcome, ToolCall
+from system2.core import Asked, Event, Finished, Node, Noted, Piece, Token
+from system2.server.wire.outcome import Outcome, WiredCall, chances
 from system2.server.wire.thoughts import Thoughts
 from system2.server.wire.wanted import Visibility
 
@@ -70,7 +70,7 @@ def message(one: Outcome) -> dict[str, Any]:
     return out
 
 
-def wired(call: ToolCall) -> dict[str, Any]:
+def wired(call: WiredCall) -> dict[str, Any]:
     """A tool call."""
     return {
         "id": call.id,
@@ -101,6 +101,7 @@ class ChatStream:
     show: Visibility
     usage: bool
     live: bool
+    logprobs: bool
     node: Callable[[int], Node]
     sent: str = ""  # of the visible answer
     thoughts: Thoughts = field(default_factory=Thoughts)
@@ -120,7 +121,7 @@ class ChatStream:
                 return self.raw(self.thoughts.chosen(self.node(event.node or 0)))
             case Piece() if event.ask in self._replies:
                 if self.live and event.text and event.reply:
-                    return self.text(event.text)
+                    return self.text(event.text, event.spelt)
             case Piece():
                 return self.raw(self.thoughts.piece(event.ask, event.child, event.text))
             case Noted() if self.show == "summary" and not self.sent:
@@ -135,13 +136,14 @@ class ChatStream:
             return []
         return [self.chunk(shown(text, "raw"))]
 
-    def text(self, text: str) -> list[dict[str, Any]]:
+    def text(self, text: str, spelt: Sequence[Token] = ()) -> list[dict[str, Any]]:
         """More of the visible answer."""
         self.sent += text
-        return [self.chunk({"content": text})]
+        told = {"content": chances(spelt), "refusal": None} if spelt and self.logprobs else None
+        return [self.chunk({"content": text}, logprobs=told)]
 
-    def close(self, one: Outcome, logprobs: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """What of the answer has not been sent, and why it ended."""
+    def close(self, one: Outcome, spelt: Sequence[Token]) -> list[dict[str, Any]]:
+        """What of the answer has not been sent, and why it ended. spelt: the whole answer's tokens."""
         out: list[dict[str, Any]] = []
         if one.calls:
             for n, call in enumerate(one.calls):
@@ -151,9 +153,8 @@ class ChatStream:
                 more = {"index": n, "function": {"arguments": call.arguments}}
                 out.append(self.chunk({"tool_calls": [more]}))
         elif one.text.startswith(self.sent) and (rest := one.text[len(self.sent) :]):
-            out += self.text(rest)
-        chances = None if logprobs is None else {"content": logprobs, "refusal": None}
-        out.append(self.chunk({}, finish=one.finish, logprobs=chances))
+            out += self.text(rest, () if self.sent else spelt)
+        out.append(self.chunk({}, finish=one.finish))
         return out
 
     def chunk(
