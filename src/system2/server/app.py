@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from system2.server.errors import ApiError
 from system2.server.server import Server
 from system2.server.sse import ClientGone
+from system2.server.watch.spans import Answering, Heading
 
 VERSION = b"2020-10-01"
 SLOW = 60.0  # seconds in which a body must have come
@@ -117,6 +119,7 @@ class Numbered:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                counted.first()
                 ms = str(int(1000 * (time.monotonic() - began))).encode()
                 message["headers"] = [
                     *message.get("headers", []),
@@ -128,12 +131,23 @@ class Numbered:
                 ]
             await send(message)
 
-        with self.server.metrics.request(scope) as done:
+        with ExitStack() as stack:
+            counted = stack.enter_context(self.server.metrics.request("other"))
+            scope["state"] |= {"stack": stack, "counted": counted}
             try:
                 await self.app(scope, receive, sending)
             finally:
-                done(status)
-                self.server.logs.request(scope, status, time.monotonic() - began)
+                counted.endpoint, counted.status = scope.get("spot", "other"), status
+                key = scope["state"].get("key")
+                self.server.logs.request(
+                    request=name,
+                    method=scope["method"],
+                    route=counted.endpoint,
+                    status=status,
+                    ms=int(1000 * (time.monotonic() - began)),
+                    key=key.id if key else None,
+                    model=counted.model or None,
+                )
 
     def limits(self, scope: Any) -> list[tuple[bytes, bytes]]:
         """What is left of the key's limits."""
@@ -144,6 +158,16 @@ class Numbered:
             (name.lower().encode(), value.encode())
             for name, value in self.server.limits.headers(key).items()
         ]
+
+
+def seen(request: Request, heading: Heading) -> Answering | None:
+    """The span of a request, to its end; None where none are wanted."""
+    server: Server = request.app.state.server
+    request.state.counted.model = heading.model
+    if server.spans is None:
+        return None
+    heading = replace(heading, route=request.scope.get("spot"))
+    return request.state.stack.enter_context(server.spans.request(heading, request.headers))
 
 
 async def body_of(request: Request) -> bytes:
@@ -160,8 +184,6 @@ async def body_of(request: Request) -> bytes:
 
 async def limited(request: Request) -> bytes:
     """The bytes of a body that is neither too large nor too slow. Raises ApiError."""
-    import asyncio
-
     server: Server = request.app.state.server
     most = server.largest
     length = request.headers.get("content-length", "")

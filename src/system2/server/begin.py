@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from typing import cast
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
 from system2.engine import Engine
+from system2.resuming import reopen
+from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job
 from system2.server.served import MARGIN, Served
 from system2.server.server import Server
+from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
 from system2.solve import Options, compose, trace
-from system2.store import new_run
+from system2.store import Trace, new_run
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
 SHARE = 4  # of a cap on tokens at most this part is set aside for it
@@ -36,6 +40,12 @@ class Begun:
     key: Key
     ticket: Ticket
     request: str
+
+    def settle(self) -> None:
+        """Give back what was set aside beyond what was spent; once, when the last search is over."""
+        if all(job.task is None or job.task.done() for job in self.jobs):
+            spent = self.spent()
+            self.ticket.settle(spent.policy.completion, spent.dollars)
 
     def spent(self) -> Spent:
         """What they cost; call it when all are over."""
@@ -59,11 +69,13 @@ async def begin(
     background: bool = False,
     deadline: float | None = None,
     language: str | None = None,
+    seen: Answering | None = None,
 ) -> Begun:
     """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
 
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
+    seen      the span of the request
     """
     if server.jobs.closing:
         raise ApiError(
@@ -82,15 +94,19 @@ async def begin(
         server.jobs.room()
         shared = parent(wanted, served)
         jobs = [
-            server.jobs.add(job(server, wanted, served, key, request, options, shared, n, language))
+            server.jobs.add(
+                job(server, wanted, served, key, request, options, shared, n, language, seen)
+            )
             for n in range(wanted.n)
         ]
     except BaseException:
-        await ticket.settle(0, Decimal(0))
+        ticket.settle(0)
         raise
+    begun = Begun(jobs, served, show, key, ticket, request)
     for one in jobs:
         one.background = background
-    return Begun(jobs, served, show, key, ticket, request)
+        one.after(begun.settle)
+    return begun
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
@@ -172,6 +188,7 @@ def job(
     shared: Meter,
     n: int,
     language: str | None,
+    seen: Answering | None,
 ) -> Job:
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
     own = options
@@ -184,8 +201,20 @@ def job(
         engine = composed(server, wanted, served, run, own, shared, language)
     except ValueError as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-    watch(server, engine, served, key, request)
-    return Job(engine, key, served.name)
+    engine.watchers.append(kept(run))
+    watch(server, engine, served, key, request, seen)
+    return Job(engine, key, served.name, options=own)
+
+
+def kept(run: str) -> Trace:
+    """The run's trace. Raises ApiError 503 where the disk does not take it."""
+    try:
+        return trace(run)
+    except OSError as error:
+        raise ApiError(
+            503, "The server cannot keep the trace of a run, and begins none.", "server_error",
+            type="server_error",
+        ) from error  # fmt: skip
 
 
 def composed(
@@ -201,13 +230,47 @@ def composed(
     return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
 
 
-def watch(server: Server, engine: Engine, served: Served, key: Key, request: str) -> None:
-    """Who hears of its events: the trace first, then the ledger, then whoever counts."""
-    engine.watchers.append(trace(engine.name))
+def watch(
+    server: Server, engine: Engine, served: Served, key: Key, request: str, seen: Answering | None
+) -> None:
+    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
+    booking = Booking(server.ledger, engine.name, key, served.name, request, served.price)
+    engine.watchers.append(booking)
     engine.watchers.append(
-        server.ledger.watcher(engine.name, key, served.name, request, served.price)
+        server.metrics.run(served.name, key.id, served.backend, price=served.price)
     )
-    engine.watchers.append(server.metrics.run(served.name, key.id, served.backend))
+    engine.watchers.append(
+        server.logs.run(model=served.name, key=key.id, backend=served.backend, request=request)
+    )
+    if seen is not None:
+        engine.watchers.append(seen.run(price=served.price))
+    elif server.spans is not None:
+        engine.watchers.append(server.spans.run(price=served.price))
+
+
+async def rejoined(server: Server, begun: Begun) -> None:
+    """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
+
+    Raises ApiError 409 where a search can neither be joined nor go on.
+    """
+    for n, one in enumerate(begun.jobs):
+        if not one.left:
+            continue
+        if one.task is not None:
+            await asyncio.wait({one.task})
+        served = begun.served
+        options: Options = {**served.options}
+        try:
+            engine = reopen(
+                one.run,
+                policy=served.policy({**options, **one.options}),
+                parent=served.meter,
+                **options,
+            )
+        except (ValueError, OSError) as error:
+            raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
+        watch(server, engine, served, begun.key, begun.request, None)
+        begun.jobs[n] = server.jobs.add(Job(engine, begun.key, served.name, options=one.options))
 
 
 def reserved(tokens: int) -> int:

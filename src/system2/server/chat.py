@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.core import Event, Finished, Noted
-from system2.server.app import body_of, replied
+from system2.server.app import body_of, replied, seen
 from system2.server.begin import Begun, begin, rejoined
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
 from system2.server.retries import again, deadline, named
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, data, unless_gone
+from system2.server.watch.spans import Heading
 from system2.server.wire.chat_reply import ChatStream, Head, completion
 from system2.server.wire.chat_request import ChatRequest
 from system2.server.wire.chat_wanted import chat_wanted
@@ -79,6 +80,7 @@ async def create(request: Request) -> Response:
             server, wanted, key, request.state.request_id,
             deadline=None if body.stream else deadline(request.headers),
             language=request.headers.get("accept-language"),
+            seen=seen(request, heading(body)),
         )  # fmt: skip
         head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
         held = Completion(head, body, begun, wanted)
@@ -90,10 +92,23 @@ async def create(request: Request) -> Response:
     return replied(await unless_gone(request, finished(server, held)))
 
 
+def heading(body: ChatRequest) -> Heading:
+    """What its span says of a request."""
+    return Heading(
+        body.model,
+        "chat_completions",
+        "/v1/chat/completions",
+        body.max_completion_tokens,
+        body.temperature,
+        body.seed,
+        body.n,
+        body.stream,
+    )
+
+
 async def finished(server: Server, one: Completion) -> dict[str, Any]:
     """The whole completion, once all its searches are over."""
     await asyncio.gather(*(job.end() for job in one.begun.jobs))
-    await one.begun.settle()
     outcomes = one.outcomes()
     thoughts = [thought(job, one.begun.show) for job in one.begun.jobs]
     logprobs = [
@@ -140,8 +155,7 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
                     tokens = spelt(job.events, job.answers)
                     for chunk in streams[n].close(one.outcome(job, n), tokens):
                         yield data(chunk)
-        await one.begun.settle()
-    except ApiError as error:
+        except ApiError as error:
         yield data(error.body())
         return
     if with_usage:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from system2.core import Event, Finished, Piece
 from system2.engine import Engine
 from system2.server.data.keys import Key
+from system2.server.errors import ApiError
+from system2.solve import Options
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
-MOST_KEPT = 1_000
+MOST_KEPT = 128
 
 
 @dataclass(slots=True, eq=False)
@@ -33,11 +35,13 @@ class Job:
 
     background  it goes on though nobody follows it
     left        everybody left before its end, and it was stopped for that
+    options     what `solve` was told
     """
 
     engine: Engine
     key: Key
     model: str
+    options: Options = field(default_factory=Options)
     background: bool = False
     events: list[Event] = field(default_factory=list[Event])
     finished: Finished | None = None
@@ -46,6 +50,9 @@ class Job:
     followers: list[Follower] = field(default_factory=list[Follower])
     answers: set[int] = field(default_factory=set[int])  # asks whose text is the visible reply
     task: asyncio.Task[Finished] | None = None
+    slots: asyncio.Semaphore | None = None
+    queued: float = 0.0  # seconds it waited for its turn
+    _after: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
     @property
     def run(self) -> str:
@@ -55,9 +62,22 @@ class Job:
     def start(self) -> Job:
         """Begin to search."""
         self.engine.watchers.append(self.hear)
-        self.task = asyncio.create_task(self.engine.run(), name=f"run {self.run}")
+        self.task = asyncio.create_task(self.turn(), name=f"run {self.run}")
         self.task.add_done_callback(self.over)
         return self
+
+    async def turn(self) -> Finished:
+        """Search once it is this job's turn. Its deadline counts from its beginning, waiting included."""
+        if self.slots is None:
+            return await self.engine.run()
+        began = time.monotonic()
+        async with self.slots:
+            self.queued = time.monotonic() - began
+            return await self.engine.run()
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Call this when it is over."""
+        self._after.append(then)
 
     def hear(self, event: Event) -> None:
         """An event of the engine."""
@@ -80,6 +100,8 @@ class Job:
         """The engine has ended; one that broke has told no end."""
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of it
+        for then in self._after:
+            then()
         for follower in self.followers:
             follower.pieces.put_nowait(None)
 
@@ -142,7 +164,7 @@ class Jobs:
     """
 
     def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
-        self.most, self.waiting = most, waiting
+        self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
         self.known: OrderedDict[str, Job] = OrderedDict()
         self.closing = False
 
@@ -160,7 +182,19 @@ class Jobs:
         self.sweep()
         self.known[job.run] = job
         self.known.move_to_end(job.run)
+        job.slots = self.slots
         return job.start()
+
+    def room(self) -> None:
+        """Raises ApiError 503 where too many wait already."""
+        if len(self.running) >= self.waiting:
+            raise ApiError(
+                503,
+                "The server has more to think about than it can hold; try again later.",
+                "overloaded",
+                type="server_error",
+                headers={"Retry-After": "5"},
+            )
 
     def sweep(self) -> None:
         """Forget what has been over for long."""

@@ -42,7 +42,7 @@ class Server:
     ledger: Ledger
     stored: Stored
     metrics: Metrics
-    spans: Spans
+    spans: Spans | None
     logs: Logs
     seal: Seal
     open: bool = True
