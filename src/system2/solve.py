@@ -32,7 +32,7 @@ from system2.core import (
 )
 from system2.demonstrations import Demonstration, conversation
 from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
-from system2.engine import Engine, Recall
+from system2.engine import Aside, Engine, Recall
 from system2.policies.failures import public
 from system2.routing import load
 from system2.store import Trace, new_run
@@ -127,11 +127,14 @@ def compose(
     ordered: bool | None = None,
     policy: Policy | None = None,
     parent: Meter | None = None,
+    reserve: int = 0,
+    sidecars: Sequence[Aside] = (),
 ) -> Engine:
     """The engine that these options ask for. Raises ValueError, WeightsError.
 
     policy  what `policy_of` made of the same options, where many searches share it
     parent  the meter that they share
+    reserve   completion tokens set aside for the visible reply
     """
     row = effort(options.get("effort", DEFAULT))
     samples = options.get("samples")
@@ -151,7 +154,7 @@ def compose(
             "such as http://localhost:8000/v1"
         )
     meter = Meter(
-        budget_of(options, row.tokens, remote),
+        replace(budget_of(options, row.tokens, remote), reserve=reserve),
         options.get("price", FREE if local else None),
         parent,
     )
@@ -168,6 +171,7 @@ def compose(
         settings=told(options),
         recall=recall,
         ordered=ordered,
+        sidecars=sidecars,
     )
 
 

@@ -94,7 +94,12 @@ class Server:
 
 @dataclass(slots=True)
 class Settings:
-    """What `system2 serve` was told, of the process as a whole."""
+    """What `system2 serve` was told, of the process as a whole.
+
+    grace   seconds that what runs may take when the process is told to end
+    keys    ask for keys though only this machine can reach it
+    most    searches at once; images: hosts whose images a backend may fetch
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -103,4 +108,4 @@ class Settings:
     keys: bool = False
     logs: str = "text"
     most: int = 256
-    extra: dict[str, str] = field(default_factory=dict[str, str])
+    images: tuple[str, ...] = ()
