@@ -65,6 +65,9 @@ def _told(error: Exception) -> str:
 
 def parser() -> Parser:
     """All commands."""
+    from system2.cli.keys import add_keys
+    from system2.cli.usage import add_usage
+
     top = Parser(prog="system2", description="Thinks before it answers, with any language model.")
     top.add_argument("--version", action="version", version=f"system2 {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -84,6 +87,8 @@ def parser() -> Parser:
     add_serve(commands.add_parser("serve", help="answer requests in OpenAI's two APIs"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
     add_train(commands.add_parser("train", help="train the embedded model"))
+    add_keys(commands.add_parser("keys", help="say who may use the server, and how much of it"))
+    add_usage(commands.add_parser("usage", help="show what the server's keys have spent"))
     return top
 
 

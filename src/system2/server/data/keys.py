@@ -222,8 +222,9 @@ def check(key: Key) -> None:
         raise ValueError(f"no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")
     if not key.scopes:
         raise ValueError(f"a key without a scope may do nothing; give some of {', '.join(SCOPES)}")
-    if key.models is not None and not all(key.models):
-        raise ValueError("a model without a name was given; leave it out")
+    for word in (*(key.models or ()), *filter(None, (key.locale, key.most_effort))):
+        if not word or not word.isprintable():
+            raise ValueError(f"{word[:40]!r} is no name of a model, an effort or a language")
     for name in COUNTS:
         given = getattr(key, name)
         if given is not None and not 1 <= given < 2**53:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system2.core import Usage
@@ -174,25 +175,37 @@ class Ledger:
         return self._writer
 
     async def _write(self) -> Exception | None:
-        """Commit what waits until nothing does. What cannot be written stays in line; its fault is returned."""
+        """Commit what waits until nothing does; the last fault.
+
+        While the database cannot be written everything stays in line. An entry that it will never
+        take is taken out of it alone, and does not hold up the others.
+        """
+        fault, most = None, MOST
         try:
-            while self._queue:
-                taken = self._queue[:MOST]
-                try:
-                    async with self._db.begin() as connection:
-                        await enter(connection, [entry for entry, _ in taken], self._db.sqlite)
-                except Exception as error:
-                    for _, done in taken:
-                        if not done.done():
-                            done.set_exception(error)
-                    return error
-                del self._queue[: len(taken)]
+            while taken := self._queue[:most]:
+                said = await self._commit([entry for entry, _ in taken])
+                fault = said or fault
+                if said and len(taken) > 1 and not isinstance(said, OSError):
+                    most = 1
+                    continue
+                if not isinstance(said, OSError):
+                    del self._queue[: len(taken)]
                 for _, done in taken:
                     if not done.done():
-                        done.set_result(None)
-            return None
+                        done.set_exception(said) if said else done.set_result(None)
+                if isinstance(said, OSError):
+                    break
+            return fault
         finally:
             self._writer = None
+
+    async def _commit(self, entries: Sequence[Entry]) -> Exception | None:
+        try:
+            async with self._db.begin() as connection:
+                await enter(connection, entries, self._db.sqlite)
+        except (OSError, ValueError, ArithmeticError, SQLAlchemyError) as error:
+            return error
+        return None
 
 
 def seen(done: asyncio.Future[None]) -> None:

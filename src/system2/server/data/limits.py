@@ -62,22 +62,37 @@ class Ticket:
     tokens: int
     dollars: Decimal
     _account: Account = field(repr=False)
+    _booked: Decimal = field(default=NOTHING, repr=False)
     _open: bool = field(default=True, repr=False)
+
+    def booked(self, dollars: Decimal) -> None:
+        """So much of what was set aside stands in the ledger now (`put` or `book`): it counts there, not here."""
+        if self._open:
+            self._account.reserved -= self._left
+            self._booked += dollars
+            self._account.reserved += self._left
+            self._account.settled += dollars
 
     def settle(self, tokens: int, dollars: Decimal | None = None) -> None:
         """Give back what was set aside, but for the tokens that were used; a second time does nothing.
 
-        What was spent must be in the ledger (`put` or `book`) before: from here on it alone counts.
+        What was spent must be in the ledger before: from here on it alone counts. `dollars`: all
+        that the request cost, what `booked` told of included; None: at most what was set aside.
         """
         if not self._open:
             return
         self._open = False
         account = self._account
         account.running -= 1
-        account.reserved -= self.dollars
-        account.settled += dollars or NOTHING
+        account.reserved -= self._left
+        account.settled += self._left if dollars is None else max(NOTHING, dollars - self._booked)
         if account.tokens:
             account.tokens.draw(tokens - self.tokens)
+
+    @property
+    def _left(self) -> Decimal:
+        """Dollars still set aside."""
+        return max(NOTHING, self.dollars - self._booked)
 
 
 class Limits:
