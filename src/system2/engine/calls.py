@@ -159,9 +159,9 @@ class Caller:
                     if not 0 <= item.child < request.n:
                         raise IndexError(f"a piece for child {item.child} of {request.n}")
                     writing.take(item)
-                    if self.heard and part.role == "policy":
-                        child = part.children[item.child]
-                        self.tell(Piece(part.ask, child, item.text, item.kind == "reply"))
+                    if self.heard and part.role == "policy" and item.kind != "call":
+                        child, reply = part.children[item.child], item.kind == "reply"
+                        self.tell(Piece(part.ask, child, item.text, reply, item.spelt))
                     if writing.tokens > writing.grant:  # a server that ignores its limit
                         broken = "aborted"
                         break

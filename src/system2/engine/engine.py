@@ -13,6 +13,7 @@ from system2.core import (
     Done,
     Event,
     Finished,
+    Form,
     Handed,
     Merged,
     Meter,
@@ -24,6 +25,7 @@ from system2.core import (
     Scored,
     Started,
     Strategy,
+    Style,
     Tree,
     Usage,
     Verifier,
@@ -34,7 +36,7 @@ from system2.engine.calls import Caller
 from system2.engine.line import BREATH, Line
 from system2.engine.planting import Child, plant, weigh
 from system2.engine.recall import Recall
-from system2.engine.reply import replied
+from system2.engine.reply import Replying, answer
 from system2.engine.scoring import Judge
 from system2.engine.work import Work
 
@@ -46,8 +48,9 @@ class Engine:
 
     With a `seed`, replies are handed to the plan one at a time in the order of the asks, and the
     same seed gives the same tree; without, as they arrive. With a `recall` the run goes on: what
-    was paid for is found there, and is not asked for again; `ordered` is then what it was. Watchers
-    are told every event; one that raises is dropped and ends the run.
+    was paid for is found there, and is not asked for again; `ordered` is then what it was. With a
+    `reply` the answer is written anew in that style once the search is over, and fits the `form`.
+    Watchers are told every event; one that raises is dropped and ends the run.
     """
 
     def __init__(
@@ -59,7 +62,8 @@ class Engine:
         *,
         verifier: Verifier | None = None,
         seed: int | None = None,
-        reply: bool = False,
+        reply: Style | None = None,
+        form: Form | None = None,
         verify_seconds: float = 30.0,
         run: str = "",
         settings: dict[str, str] | None = None,
@@ -80,6 +84,8 @@ class Engine:
         self.line = Line(
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
         )
+        self.replying = Replying(reply, form, self.line) if reply else None
+        self.shown = answer(None)  # after the run: what it shows, and where that stands
         self.streak = 0
         self.over = False
         self.ending = ""  # why someone asked the run to stop
@@ -92,7 +98,9 @@ class Engine:
         """Search until the plan, the stop rule, the budget or somebody ends it; always an answer."""
         began = time.monotonic()
         if self.recall is None:
-            self.tell(Started(self.name, self.problem, self.seed, self.ordered, self.settings))
+            self.tell(
+                Started(self.name, self.problem, self.seed, self.ordered, self.settings, self.reply)
+            )
         else:
             self.tell(Resumed(self.settings, {**self.recall.lost}))
         plan = self.strategy.plan(self.tree)
@@ -106,27 +114,25 @@ class Engine:
         if self.streak and len(self.tree.nodes) == 1 and why in ("complete", "stuck"):
             why = "failed"  # all that was asked
         node = self.strategy.choose(self.tree)
-        chosen = node.step if node else None
-        answer, told = (chosen.answer, chosen.told) if chosen else (None, 0)
-        if self.reply and node and not cancelled:
-            self.line.asked += 1
+        self.shown = shown = answer(node)
+        if self.replying and node and not cancelled:
             try:
-                if steps := await replied(self.caller, self.line.asked, node):
-                    answer = "".join(step.text for step in steps)
-                    told = sum(step.told for step in steps)
+                self.shown = shown = await self.replying.write(self.tree, node)
             except asyncio.CancelledError:
                 why, cancelled = "cancelled", True
         roles = dict(self.meter.spent)
-        roles["policy"] = roles.get("policy", Usage()).told(told)
+        roles["policy"] = roles.get("policy", Usage()).told(shown.told)
         end = Finished(
             node=node.id if node else None,
-            answer=answer,
+            answer=shown.text,
             why=self.ending or why,
             samples=len(self.tree.finals),
             usage=roles["policy"],
             roles=roles,
             cost=self.meter.cost,
             seconds=time.monotonic() - began,
+            call=shown.call,
+            cut=shown.cut,
         )
         self.tell(end)
         if cancelled:
@@ -202,6 +208,8 @@ class Engine:
         paths = plant(self.tree, self.strategy.key, ask, children, failed=work.failed)
         for child, path in zip(children, paths, strict=True):
             self.tell_path(work.number, child, path)
+            if self.replying and ask.until == "reply":
+                self.replying.direct[path[-1].node.id] = ask.node
         return Done(ask, [path[-1].node for path in paths])
 
     def tell_path(self, number: int, child: Child, path: list[Planted]) -> None:
