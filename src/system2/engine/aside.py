@@ -138,7 +138,7 @@ class Side:
         try:
             async with asyncio.timeout(self.aside.seconds):
                 write = partial(self.lend, ask)
-                said = await self.aside.sidecar.at_step(self.problem, chain, write, moment)
+                said: object = await self.aside.sidecar.at_step(self.problem, chain, write, moment)
             if said is not None and not isinstance(said, Note | Veto):
                 raise TypeError(f"a Note, a Veto or None was expected, {said!r:.80} came")
             if isinstance(said, Veto) and not self.aside.sidecar.holds:
