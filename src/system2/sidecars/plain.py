@@ -18,7 +18,9 @@ MOST = 3  # sentences
 
 _TITLES = {
     "en": {
-        "read": "Reading the question", "short": "Reading the question", "differences": "Taking differences",
+        "read": "Reading the question", "short": "Reading the question", "statement": "Reading the statements",
+        "cells": "Looking at the cells", "applied": "Applying the rule", "table": "Listing multiples",
+        "digit": "Dividing digit by digit", "differences": "Taking differences",
         "try": "Trying {what}", "dead": "Trying {what}", "hit": "Trying {what}",
         "compute": "Computing {what}", "result": "Working it out", "equation": "Rearranging", "rule": "Trying a rule",
         "fits": "Testing an assignment", "fails": "Testing an assignment", "check": "Checking", "good": "Checking",
@@ -26,7 +28,8 @@ _TITLES = {
         "compare": "Comparing digits", "work": "Thinking", "answer": "Writing the answer",
     },
     "zh": {
-        "read": "阅读题目", "short": "阅读题目", "differences": "求差", "try": "尝试 {what}", "dead": "尝试 {what}", "hit": "尝试 {what}",
+        "read": "阅读题目", "short": "阅读题目", "statement": "阅读各人的话", "cells": "观察格子",
+        "applied": "应用规律", "table": "列出倍数", "digit": "逐位相除", "differences": "求差", "try": "尝试 {what}", "dead": "尝试 {what}", "hit": "尝试 {what}",
         "compute": "计算 {what}", "result": "逐步计算", "equation": "整理方程", "rule": "尝试一条规律",
         "fits": "检验一种假设", "fails": "检验一种假设", "check": "检查", "good": "检查", "bad": "检查",
         "back": "回到前面", "pick": "排序", "count": "数字母", "compare": "比较数位", "work": "思考中",
@@ -36,6 +39,9 @@ _TITLES = {
 _SAID = {
     "en": {
         "read": "The question comes down to {what}.", "short": "It has put the question into a short form.",
+        "statement": "It notes what one person says.", "cells": "It looks at the coloured cells alone.",
+        "applied": "It applies the rule to a row.", "table": "It lists multiples of {what}.",
+        "digit": "The next digit of the quotient is {gave}.",
         "differences": "It takes the differences between neighbours.", "try": "It tries {what}.",
         "dead": "{what} does not lead to the target.", "hit": "{what} leads to the target.",
         "compute": "{what} gives {gave}.", "result": "That gives {gave}.", "equation": "Now it has {what}.",
@@ -45,7 +51,9 @@ _SAID = {
         "count": "It goes through the letters one by one.", "compare": "That gives {gave}.",
     },
     "zh": {
-        "read": "题目归结为 {what}。", "short": "它先把题目写成简短的形式。", "differences": "它求出相邻两数的差。", "try": "它尝试 {what}。", "dead": "{what} 无法得到目标。",
+        "read": "题目归结为 {what}。", "short": "它先把题目写成简短的形式。", "statement": "它记下一个人说的话。",
+        "cells": "它只看有颜色的格子。", "applied": "它把规律用到一行上。", "table": "它列出 {what} 的倍数。",
+        "digit": "商的下一位是 {gave}。", "differences": "它求出相邻两数的差。", "try": "它尝试 {what}。", "dead": "{what} 无法得到目标。",
         "hit": "{what} 可以得到目标。", "compute": "{what} 得 {gave}。", "result": "结果是 {gave}。",
         "equation": "现在得到 {what}。", "rule": "它尝试的规律是“{what}”。", "fits": "有一种假设成立。",
         "fails": "有一种假设不成立。", "good": "检查通过。", "bad": "检查没有通过。",
@@ -55,12 +63,14 @@ _SAID = {
 }  # fmt: skip
 _MANY = {
     "en": {
-        "try": "It tries {n} moves.", "dead": "{n} moves do not lead to the target.",
+        "statement": "It notes {n} statements.", "digit": "It finds {n} more digits of the quotient.",
+        "applied": "It applies the rule to {n} rows.", "try": "It tries {n} moves.", "dead": "{n} moves do not lead to the target.",
         "fails": "{n} assignments do not fit.", "good": "{n} checks hold.", "bad": "{n} checks fail.",
         "compute": "{n} sums are worked out, the last gives {gave}.",
         "pick": "{n} more numbers are put in order.", "equation": "After {n} changes it has {what}.",
     },
     "zh": {
+        "statement": "它记下了 {n} 句话。", "digit": "它又求出商的 {n} 位。", "applied": "它把规律用到 {n} 行上。",
         "try": "它尝试了 {n} 步。", "dead": "有 {n} 步无法得到目标。", "fails": "有 {n} 种假设不成立。",
         "good": "{n} 项检查通过。", "bad": "{n} 项检查没有通过。", "compute": "完成了 {n} 步计算，最后一步得 {gave}。",
         "pick": "又排好了 {n} 个数。", "equation": "经过 {n} 次变形得到 {what}。",
