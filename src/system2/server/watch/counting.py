@@ -20,6 +20,7 @@ from system2.core import (
     Replied,
     Resumed,
     Started,
+    Usage,
 )
 from system2.server.watch.instruments import Instruments
 from system2.server.watch.trouble import OURS, code
@@ -93,9 +94,12 @@ class Counting:
                 if (word := code(event.error)) not in OURS:
                     backend = self._backend if event.role == "policy" else event.role
                     self._to.errors.labels(backend, word).inc()
-            case Started() | Resumed():
-                self._began = self._clock()
-                self._to.active.inc()
+            case Started():
+                self._begin()
+            case Resumed():
+                self._begin()
+                for role, lost in event.lost.items():  # nobody was there to be billed
+                    self._spent(role, lost)
             case Finished():
                 self._finished(event)
             case _:
@@ -115,14 +119,22 @@ class Counting:
         step = event.step
         (self._cut if step.cut else self._solved if step.final else self._open).inc()
 
+    def _begin(self) -> None:
+        self._began = self._clock()
+        self._to.active.inc()
+
     def _billed(self, event: Billed) -> None:
-        usage = event.usage
         if event.role == "policy":
-            self._wrote[event.call] += usage.completion
+            self._wrote[event.call] += event.usage.completion
+        self._spent(event.role, event.usage)
+
+    def _spent(self, role: str, usage: Usage) -> None:
+        """All but the policy's completion tokens, which may be of two kinds."""
+        if role == "policy":
             self._count("prompt", usage.prompt)
             self._count("cached", usage.cached)
         else:
-            self._count(KINDS.get(event.role, "other"), usage.prompt + usage.completion)
+            self._count(KINDS.get(role, "other"), usage.prompt + usage.completion)
         if self._price is not None:
             dollars = float(self._price.of(usage))
             self._to.cost.labels(self._model, self._key).inc(dollars)
