@@ -51,13 +51,13 @@ class Encoded(SpanExporter):
 
 
 def model() -> Engine:
-    """64 lines of thought of the embedded model."""
-    return prepare(QUESTION, samples=64, tokens=100_000, trace=False, seed=1)
+    """16 lines of thought of the embedded model."""
+    return prepare(QUESTION, samples=16, tokens=100_000, trace=False, seed=1)
 
 
 def engine() -> Engine:
-    """A beam of 32: 2,000 nodes, each a call of its own."""
-    strategy = beam(32, 32, 64, choose=first)
+    """A beam of 32: some 7,000 nodes, each a call of its own."""
+    strategy = beam(32, 32, 8, choose=first)
     return Engine(Problem.of("1+1"), strategy, Nothing(), Meter(price=FREE))
 
 

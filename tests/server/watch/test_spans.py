@@ -243,7 +243,7 @@ def test_what_a_resumed_run_had_is_drawn_and_not_paid_again() -> None:
     end, after = drive(engine)
     assert of(after, Recalled) and attributes(seen.run)["system2.resumed"]
     assert len(seen.nodes) == len(engine.tree.nodes) - 1
-    recalled = [one for one in seen.nodes if attributes(one)["system2.node.recalled"]]
+    recalled = [one for one in seen.nodes if "system2.node.recalled" in attributes(one)]
     assert recalled and not summed(recalled, "llm.token_count.completion")
     paid = sum(e.usage.completion for e in after if type(e).__name__ == "Billed")
     assert summed(seen.all, "llm.token_count.completion") == paid < end.usage.completion

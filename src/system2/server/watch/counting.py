@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from prometheus_client import Counter
+
 from system2.core import (
     Asked,
     Billed,
@@ -55,6 +57,8 @@ class Counting:
         self._solved = nodes.labels(self._strategy, "solved")
         self._cut = nodes.labels(self._strategy, "failed")
         self._again = nodes.labels(self._strategy, "duplicate")
+        self._kinds: dict[str, Counter] = {}
+        self._dollars = instruments.cost.labels(self._model, self._key)
         self._began: float | None = None  # None: not begun, or over
         self._thought: float | None = None  # seconds until the reply was asked for
         self._wrote = defaultdict[int, int](int)  # completion tokens of calls under way
@@ -136,12 +140,13 @@ class Counting:
         else:
             self._count(KINDS.get(role, "other"), usage.prompt + usage.completion)
         if self._price is not None:
-            dollars = float(self._price.of(usage))
-            self._to.cost.labels(self._model, self._key).inc(dollars)
+            self._dollars.inc(float(self._price.of(usage)))
 
     def _count(self, kind: str, tokens: int) -> None:
         if tokens:
-            self._to.tokens.labels(self._model, kind).inc(tokens)
+            if kind not in self._kinds:
+                self._kinds[kind] = self._to.tokens.labels(self._model, kind)
+            self._kinds[kind].inc(tokens)
 
     def _reasoned(self, tokens: int) -> None:
         """So many tokens in all are reasoning, whatever the answer will be."""

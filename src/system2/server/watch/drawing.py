@@ -171,9 +171,10 @@ class Drawing:
             "graph.node.id": self._id(event.id),
             "graph.node.parent_id": self._id(event.parent),
             "graph.node.name": f"{word(step)} {depth}",
-            "system2.node.recalled": kept,
         }
-        if not kept:
+        if kept:
+            attributes["system2.node.recalled"] = True
+        else:
             self._on_nodes += step.tokens
             attributes["llm.token_count.completion"] = step.tokens
             attributes["llm.token_count.completion_details.reasoning"] = step.tokens - step.told
