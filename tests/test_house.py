@@ -35,12 +35,22 @@ MAY = {
     "effort": {"core", "search", "verifiers", "routing"},
     "routing": {"core", "search"},
     "demonstrations": {"core"},
-    "solve": BELOW | {"demonstrations", "effort", "routing"},
+    "replies": {"core", "policies", "verifiers"},
+    "solve": BELOW | {"demonstrations", "effort", "routing", "replies"},
     "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
     "server": BELOW
-    | {"records", "estimate", "effort", "routing", "demonstrations", "solve", "resuming"},
+    | {
+        "records",
+        "estimate",
+        "effort",
+        "routing",
+        "demonstrations",
+        "replies",
+        "solve",
+        "resuming",
+    },
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
@@ -52,6 +62,7 @@ MAY = {
         "tasks",
         "effort",
         "routing",
+        "replies",
         "solve",
         "resuming",
         "batch",
@@ -130,6 +141,7 @@ def test_what_answers_knows_no_gold_answers():
         "demonstrations",
         "solve",
         "auto_cot",
+        "replies",
         "resuming",
     ):
         assert "tasks" not in MAY[here]
