@@ -1,6 +1,6 @@
 """Strategies against weighted best-of-n, on the tokens of 1, 2, 4, … samples, where the truth is known.
 
-    python benchmarks/search.py [--seeds 20] [--questions 20] [--most 10] [--seed 1] [--length 8] [--only NAME,NAME] [--json FILE]
+    python benchmarks/search.py [--seeds 20] [--questions 20] [--most 10] [--seed 1] [--length 8] [--only NAME,NAME [--alone]] [--json FILE]
 
 The world is that of simulator.py; questions of more steps are harder. Every strategy has the same cap on
 tokens, the same questions, the same verifier, and answers with the vote weighed by its scores. A question has
@@ -26,7 +26,7 @@ from statistics import mean, stdev
 
 sys.path.insert(0, str(Path(__file__).parent))
 from simulator import AUCS, LENGTH, RIGHT, View, World, Writer, tokens_of_a_line, worlds
-from ways import SMALL, VOTE, WAYS, learned, pilot
+from ways import SMALL, TRAIN, VOTE, WAYS, learned, pilot
 
 from system2.core import Budget, Meter, Problem, Strategy
 from system2.engine import Engine
@@ -44,6 +44,8 @@ from system2.search import (
 )
 
 BASE = "best-of-n, weighted vote"
+TRIED = 256
+"""Lines' worth that the router learns of; budgets go beyond, and it does not."""
 
 
 def strategies(length: int) -> dict[str, Callable[[int], Strategy]]:
@@ -127,19 +129,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a question")
     parser.add_argument("--only", help="strategies, with commas")
+    parser.add_argument("--alone", action="store_true", help="those only, no best-of-n beside them")
     parser.add_argument("--auc", type=float, nargs="+", default=AUCS)
     parser.add_argument("--json", help="also write the numbers here")
     given = parser.parse_args()
     made = strategies(given.length)
     names = ["routed", *made]
     names = [name for name in names if not given.only or name in given.only.split(",")]
-    names = [BASE, *(name for name in names if name != BASE)]
+    if not given.alone:
+        names = [BASE, *(name for name in names if name != BASE)]
     rows: list[dict[str, object]] = []
     for auc in given.auc:
         print(f"\nverifier AUC {auc}: per cent right with the tokens of n samples")
         print(f"{'':26}" + "".join(f"{2**k:>10}" for k in range(given.most + 1)) + "      τ")
         base: list[list[float]] = []
-        routes = learned(auc, given.seed, length=given.length) if "routed" in names else None
+        routes = learned(auc, given.seed, TRAIN, given.length, TRIED) if "routed" in names else None
         for name in names:
             make = (
                 partial(chosen, routes)
@@ -157,7 +161,7 @@ def main() -> None:
             )
             steps = [note(after, before) for before, after in pairwise(rights)]
             print(f"{'  to the budget before':36}" + "".join(f"{step:>10}" for step in steps))
-            if name != BASE:
+            if rights is not base:
                 cells = [note(ours, theirs) for ours, theirs in zip(rights, base, strict=True)]
                 print(
                     f"{'  to best-of-n':26}" + "".join(f"{cell:>10}" for cell in cells), flush=True
