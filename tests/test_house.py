@@ -36,11 +36,12 @@ MAY = {
     "routing": {"core", "search"},
     "demonstrations": {"core"},
     "solve": BELOW | {"demonstrations", "effort", "routing"},
+    "prices": {"core", "solve"},
     "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
     "server": BELOW
-    | {"records", "estimate", "effort", "routing", "demonstrations", "solve", "resuming"},
+    | {"records", "estimate", "effort", "routing", "demonstrations", "prices", "solve", "resuming"},
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
@@ -52,6 +53,7 @@ MAY = {
         "tasks",
         "effort",
         "routing",
+        "prices",
         "solve",
         "resuming",
         "batch",
