@@ -6,19 +6,20 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from system2.core import FREE, Finished, Price, Started
+from system2.core import FREE, Event, Finished, Price, Resumed, Started
 from system2.effort import DEFAULT, EFFORTS
 from system2.records import ends, find, summaries
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job, Jobs
-from system2.server.wire.nodes import Frame, Growth
+from system2.server.wire.nodes import OWNER, Frame, Growth
 from system2.solve import is_url, priced
 from system2.store import read
 
-OWNER = "key"  # the setting of a trace that names the key it was asked with
+MODEL = "served"  # the setting of a trace that names the model as the server offers it
 
 
 class Reader(Protocol):
@@ -50,18 +51,32 @@ class History:
     @property
     def model(self) -> str | None:
         """The model that was asked, as the server names it."""
-        return self.job.model if self.job else self.started.settings.get("model_name")
+        settings = self.started.settings
+        return self.job.model if self.job else settings.get(MODEL, settings.get("model_name"))
+
+    def caps(self) -> dict[str, Any]:
+        """What it may spend: tokens, dollars (a decimal's text), seconds; None: no limit."""
+        if self.job is None:
+            return capped(self.started.settings)
+        budget = self.job.engine.meter.budget
+        dollars = None if budget.dollars is None else f"{budget.dollars:f}"
+        return {"tokens": budget.tokens, "dollars": dollars, "seconds": budget.seconds}
 
     def begin(self, *, raw: bool) -> Growth:
         """Nothing heard yet, and what its budget and price are."""
-        if self.job is None:
-            settings = self.started.settings
-            return Growth(raw, caps(settings), price(settings), self.model)
-        meter = self.job.engine.meter
-        budget = meter.budget
-        dollars = None if budget.dollars is None else f"{budget.dollars:f}"
-        told = {"tokens": budget.tokens, "dollars": dollars, "seconds": budget.seconds}
-        return Growth(raw, told, meter.price, self.model)
+        price = self.job.engine.meter.price if self.job else priced_at(self.started.settings)
+        return Growth(raw, self.caps(), price, self.model)
+
+    def before(self) -> Iterator[Event]:
+        """Of a run that goes on: what its trace holds from earlier on."""
+        if self.job is None or self.path is None:
+            return
+        waiting: list[Event] = []
+        for event in read(self.path):
+            if isinstance(event, Resumed):
+                yield from waiting
+                waiting.clear()
+            waiting.append(event)
 
     async def frames(self, growth: Growth) -> list[Frame]:
         """All that there is to tell by now; `growth` has heard it then."""
@@ -70,7 +85,7 @@ class History:
     def tell(self, growth: Growth) -> list[Frame]:
         """The same, at once."""
         events = list(self.job.events) if self.job else read(self.path or Path())
-        return [frame for event in events for frame in growth.hear(event)]
+        return [frame for event in chain(self.before(), events) for frame in growth.hear(event)]
 
     async def growth(self, *, raw: bool) -> Growth:
         """What has grown by now."""
@@ -103,43 +118,34 @@ def history(run: str, reader: Reader, jobs: Jobs, place: Path | None = None) -> 
     """A run by its full name. Raises ApiError 404 where there is none that this reader may see."""
     missing = ApiError(404, f"Run with id '{run[:80]}' not found.", None, "run")
     job = jobs.find(run)
-    if job is not None and job.events and isinstance(job.events[0], Started):
-        found = History(run, job.events[0], job.finished, job)
-        if job.key.id == reader.id or reader.may("admin"):
-            return found
+    if job is not None and not (job.key.id == reader.id or reader.may("admin")):
         raise missing
+    if job is not None and job.events and isinstance(job.events[0], Started):
+        return History(run, job.events[0], job.finished, job)
     try:
         path = find(run, place)
         first, last = ends(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise missing from error
-    if path.stem != run or not isinstance(first, Started) or not sees(reader, first):
+    if path.stem != run or not isinstance(first, Started) or not (job or sees(reader, first)):
         raise missing
-    return History(run, first, last if isinstance(last, Finished) else None, None, path)
+    finished = job.finished if job else last if isinstance(last, Finished) else None
+    return History(run, first, finished, job, path)
 
 
 def histories(
     reader: Reader, jobs: Jobs, after: str | None, place: Path | None = None
 ) -> Iterator[History]:
     """The runs this reader may see, newest first, those after (older than) `after`."""
-    known = [job for job in jobs.known.values() if job.events]
-    own = {
-        job.run: History(job.run, job.events[0], job.finished, job)
-        for job in known
-        if isinstance(job.events[0], Started) and (job.key.id == reader.id or reader.may("admin"))
-    }
-    held = {job.run for job in known}
-    waiting = sorted(own, reverse=True)
+    live = {job.run: job for job in jobs.known.values()}
     for one in summaries(place):
-        while waiting and waiting[0] >= one.run:
-            run = waiting.pop(0)
-            if after is None or run < after:
-                yield own[run]
-        if one.run in held or (after is not None and one.run >= after):
+        if after is not None and one.run >= after:
             continue
-        if sees(reader, one.started):
+        job = live.get(one.run)
+        if job and (job.key.id == reader.id or reader.may("admin")):
+            yield History(one.run, one.started, job.finished, job)
+        elif not job and sees(reader, one.started):
             yield History(one.run, one.started, one.finished)
-    yield from (own[run] for run in waiting if after is None or run < after)
 
 
 def sees(reader: Reader, started: Started) -> bool:
@@ -147,7 +153,7 @@ def sees(reader: Reader, started: Started) -> bool:
     return reader.may("admin") or started.settings.get(OWNER) == reader.id
 
 
-def caps(settings: dict[str, str]) -> dict[str, Any]:
+def capped(settings: dict[str, str]) -> dict[str, Any]:
     """The budget that a trace's settings name, else that of its effort."""
     row = EFFORTS.get(settings.get("effort", DEFAULT))
     tokens, seconds = settings.get("tokens"), settings.get("seconds")
@@ -158,7 +164,7 @@ def caps(settings: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def price(settings: dict[str, str]) -> Price | None:
+def priced_at(settings: dict[str, str]) -> Price | None:
     """The price that a trace's settings name: an embedded model's is nothing."""
     if "price" in settings:
         return priced(settings["price"], "price")

@@ -10,20 +10,20 @@ from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response
 
+from system2.server.app import Spot, body_of, replied
 from system2.server.errors import ApiError, invalid
+from system2.server.further import further, more_of
 from system2.server.history import History, at, histories, history
 from system2.server.jobs import Job
+from system2.server.sse import EventStream
 from system2.server.wire.nodes import Frame, Growth
 from system2.server.wire.runs import listed, summary
 
 PACE = 0.25  # seconds between two writes to a watcher, at least
-QUIET = 12.0  # seconds after which silence is broken by a comment
 MOST = 100  # runs in one list
 NODES = 1_000  # in one reply
-SSE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 async def list_runs(request: Request) -> Response:
@@ -33,25 +33,25 @@ async def list_runs(request: Request) -> Response:
     after, status, model = (query.get(name) or None for name in ("after", "status", "model"))
     found = await asyncio.to_thread(histories, request.state.key, jobs(request), after)
     rows: list[dict[str, Any]] = []
-    more = False
+    beyond = False
     while (one := await asyncio.to_thread(next, found, None)) is not None:
         row = listed(one.run, one.started, one.finished, live=one.live, model=one.model)
         if status not in (None, row["status"]) or model not in (None, row["model"]):
             continue
         if len(rows) == limit:
-            more = True
+            beyond = True
             break
         rows.append(row)
-    body: dict[str, Any] = {"object": "list", "data": rows, "has_more": more}
+    body: dict[str, Any] = {"object": "list", "data": rows, "has_more": beyond}
     if rows:
         body |= {"first_id": rows[0]["id"], "last_id": rows[-1]["id"]}
-    return JSONResponse(body)
+    return replied(body)
 
 
 async def one_run(request: Request) -> Response:
     """`GET /v1/system2/runs/{run}`: what was asked, what came of it, what it cost."""
     found = await of(request)
-    return JSONResponse(summary(await found.growth(raw=False), live=found.live))
+    return replied(summary(await found.growth(raw=False), live=found.live))
 
 
 async def tree(request: Request) -> Response:
@@ -65,7 +65,7 @@ async def tree(request: Request) -> Response:
     for _ in range(depth):
         level = [child for node in level for child in node.children if child.visits >= least]
         told += [growth.node(node) for node in level[: NODES + 1 - len(told)]]
-    return JSONResponse({"nodes": told[:NODES], "truncated": len(told) > NODES})
+    return replied({"nodes": told[:NODES], "truncated": len(told) > NODES})
 
 
 async def one_node(request: Request) -> Response:
@@ -85,7 +85,7 @@ async def one_node(request: Request) -> Response:
     while node.parent is not None and node.parent.parent is not None:
         node = node.parent
         path.append(f"n{node.id}")
-    return JSONResponse(body | {"path": path[::-1]})
+    return replied(body | {"path": path[::-1]})
 
 
 async def events(request: Request) -> Response:
@@ -94,17 +94,17 @@ async def events(request: Request) -> Response:
     found = await of(request)
     growth = found.begin(raw=may_read(request))
     if found.job is not None:
-        body = paced(watch(found.job, growth, after))
+        body = paced(watch(found, found.job, growth, after))
     else:
         frames = await found.frames(growth)
         body = written([frame for frame in frames if frame.seq > after])
-    return StreamingResponse(body, media_type="text/event-stream", headers=SSE)
+    return EventStream(body, beat=request.app.state.server.beat)
 
 
 async def control(request: Request) -> Response:
     """`POST …/control` {"action": "answer_now" | "stop" | "more", "add_budget": {…}}."""
     try:
-        body = await request.json()
+        body = json.loads(await body_of(request))
     except ValueError as error:
         raise invalid(f"The body is not JSON ({error}).") from error
     given = cast(dict[str, Any], body) if isinstance(body, dict) else {}
@@ -115,7 +115,7 @@ async def control(request: Request) -> Response:
             "action",
         )
     found = await of(request)
-    return JSONResponse(await ACTIONS[action](request, found, given))
+    return replied(await ACTIONS[action](request, found, given))
 
 
 async def answer_now(request: Request, found: History, body: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +128,18 @@ async def stop(request: Request, found: History, body: dict[str, Any]) -> dict[s
     return stopped(found, "cancelled")
 
 
+async def more(request: Request, found: History, body: dict[str, Any]) -> dict[str, Any]:
+    """A larger budget; a run that is over goes on."""
+    job = await further(
+        request.app.state.server,
+        found,
+        request.state.key,
+        more_of(body.get("add_budget")),
+        request.state.request_id,
+    )
+    return {"success": True, "run": job.run, "running": True}
+
+
 def stopped(found: History, why: str) -> dict[str, Any]:
     """Tell a running search to end; one that has ended is left as it is."""
     if found.job is not None and found.live:
@@ -138,24 +150,30 @@ def stopped(found: History, why: str) -> dict[str, Any]:
 ACTIONS: dict[str, Callable[..., Any]] = {
     "answer_now": answer_now,
     "stop": stop,
+    "more": more,
 }
 
 
 # -------------------------------------------------------------------- what is sent
 
 
-async def watch(job: Job, growth: Growth, after: int) -> AsyncGenerator[Frame]:
-    """The frames of a running search after number `after`, as they come."""
+async def watch(found: History, job: Job, growth: Growth, after: int) -> AsyncGenerator[Frame]:
+    """The frames of a search after number `after`, as they come."""
     began = job.engine.meter.started
+    earlier = await asyncio.to_thread(lambda: [f for e in found.before() for f in growth.hear(e)])
+    for frame in earlier:
+        if frame.seq > after:
+            yield frame
     async with aclosing(job.follow()) as heard:
         async for _, event in heard:
+            growth.caps = found.caps()  # somebody may have added to them
             for frame in growth.hear(event, time.monotonic() - began):
                 if frame.seq > after:
                     yield frame
 
 
 async def paced(frames: AsyncGenerator[Frame]) -> AsyncGenerator[bytes]:
-    """Frames as bytes: those of a quarter of a second together, and a comment where there are none."""
+    """Frames as bytes, those of a quarter of a second together."""
     waiting: list[Frame] = []
     come = asyncio.Event()
 
@@ -169,21 +187,20 @@ async def paced(frames: AsyncGenerator[Frame]) -> AsyncGenerator[bytes]:
     task.add_done_callback(lambda _: come.set())
     try:
         while not (task.done() and not waiting):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(QUIET):
-                    await come.wait()
+            await come.wait()
             come.clear()
-            yield b"".join(map(line, waiting)) or b": keep-alive\n\n"
+            block = b"".join(map(line, waiting))
             waiting.clear()
-            await asyncio.sleep(PACE)
-        if not task.cancelled() and (error := task.exception()):
+            if block:
+                yield block
+                await asyncio.sleep(PACE)
+        if not task.cancelled() and task.exception():  # the engine's own fault: it is in the log
             yield b": the search broke off\n\n"
-            raise error
         yield b"data: [DONE]\n\n"
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
 
 
 async def written(frames: Sequence[Frame]) -> AsyncGenerator[bytes]:
@@ -235,11 +252,11 @@ def number(request: Request, name: str, default: int, least: int, most: int) -> 
 
 
 RUN = "/v1/system2/runs/{run}"
-ROUTES = [
-    Route("/v1/system2/runs", list_runs, methods=["GET"]),
-    Route(RUN, one_run, methods=["GET"]),
-    Route(f"{RUN}/tree", tree, methods=["GET"]),
-    Route(f"{RUN}/nodes/{{node}}", one_node, methods=["GET"]),
-    Route(f"{RUN}/events", events, methods=["GET"]),
-    Route(f"{RUN}/control", control, methods=["POST"]),
-]
+SPOTS: tuple[Spot, ...] = (
+    Spot("GET", "/v1/system2/runs", list_runs, "runs:read", "Runs, the newest first"),
+    Spot("GET", RUN, one_run, "runs:read", "One run, in sum"),
+    Spot("GET", f"{RUN}/tree", tree, "runs:read", "The steps below one step"),
+    Spot("GET", f"{RUN}/nodes/{{node}}", one_node, "runs:read", "A step in full"),
+    Spot("GET", f"{RUN}/events", events, "runs:read", "A run as it grows, as events"),
+    Spot("POST", f"{RUN}/control", control, "chat", "Answer now, stop, or go on with more"),
+)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import exp
 from typing import Any
 
 from system2.core import (
@@ -18,23 +16,31 @@ from system2.core import (
     Handed,
     Merged,
     Node,
+    Noted,
     Price,
     Resumed,
     Scored,
     Started,
     Tree,
     Usage,
+    Vetoed,
 )
 from system2.search import confidence
+from system2.server.wire.steps import headline, plain, text
 from system2.server.wire.usage import STOPS, told
 from system2.verifiers import value
 
 FINENESS = 64  # a tree is told of again when it has changed by a 64th
-TITLE = 80  # characters
-TEXT = 2_000  # characters of a step in the stream; the node's own page has all
+OWNER = "key"  # the setting of a trace that names the key it was asked with
 ANSWERS = 50  # of a vote that are told
-MARKS = re.compile(r"</?(?:think|step|check|back)>")  # of the embedded model
-LATER = ("visits", "value", "score", "count", "status")  # what changes after a node's birth
+LATER = (
+    "visits",
+    "value",
+    "score",
+    "count",
+    "status",
+    "summary",
+)  # what changes after a node's birth
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,9 @@ class Growth:
     sums: list[float] = field(default_factory=lambda: [0.0])  # of scores at and below each node
     judged: list[int] = field(default_factory=lambda: [0])  # how many those are
     arriving: tuple[int, int] = (0, 0)
+    firsts: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    titles: dict[int, str] = field(default_factory=dict[int, str])  # what a summary says of a node
+    spoken: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     sure: dict[int, float] = field(default_factory=dict[int, float])
     said: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -115,6 +124,10 @@ class Growth:
                 self.roles[event.role] = self.roles.get(event.role, Usage()) + event.usage
             case Failed():
                 yield self.frame("note", {"text": event.error})
+            case Noted():
+                self.speak((event.ask, event.child), headline(event.text))
+            case Vetoed():
+                yield self.frame("note", {"text": f"{event.by}: {event.reason}"})
             case Handed() if self.changes * FINENESS >= len(self.tree.nodes):
                 yield from self.flush(seconds)
             case Finished():
@@ -130,6 +143,9 @@ class Growth:
         self.sums, self.judged = [0.0], [0]
         self.news.clear()
         self.sure.clear()
+        self.firsts.clear()
+        self.titles.clear()
+        self.spoken.clear()
         self.said, self.changes, self.arriving = [], 0, (0, 0)
         for role, usage in event.lost.items():
             self.roles[role] = self.roles.get(role, Usage()) + usage
@@ -140,6 +156,10 @@ class Growth:
         key = (event.ask, event.child)
         above = node.parent if key != self.arriving else None
         self.arriving = key
+        if isinstance(event, Born) and key not in self.firsts:
+            self.firsts[key] = node.id
+            if key in self.spoken:
+                self.titles[node.id] = self.spoken[key]
         self.visit(node)
         while above is not None:
             self.visit(above)
@@ -147,6 +167,13 @@ class Growth:
         self.credit(node, node.score, 1)
         if node.final:
             self.tree.finals.append(node)
+
+    def speak(self, key: tuple[int, int], title: str) -> None:
+        """A summary of a continuation names the first step that it brought."""
+        self.spoken[key] = title
+        if (id := self.firsts.get(key)) is not None:
+            self.titles[id] = title
+            self.news.setdefault(id, False)
 
     def visit(self, node: Node) -> None:
         """One continuation more passes here."""
@@ -205,15 +232,16 @@ class Growth:
             "run": self.started.run,
             "question": self.started.problem.question,
             "model": self.model,
-            "settings": self.started.settings,
+            "settings": settings(self.started),
             "budget": dict(self.caps),
             "raw": self.raw,
         }
 
     def ending(self, end: Finished) -> dict[str, Any]:
-        """How it ended."""
+        """How it ended. An answer that was refuted or forbidden is none."""
+        refuted = end.node is not None and self.tree.nodes[end.node].score == 0.0
         return {
-            "answer": end.answer,
+            "answer": None if refuted or end.why == "moderation" else end.answer,
             "why": STOPS.get(end.why, end.why),
             "samples": end.samples,
             "usage": told(end.usage),
@@ -257,61 +285,14 @@ class Growth:
         ranked = sorted(told.values(), key=lambda entry: (-entry["votes"], -entry["weight"]))
         return [entry | {"weight": round(entry["weight"], 4)} for entry in ranked[:ANSWERS]]
 
-    # ---------------------------------------------------------------- nodes
-
     def node(self, node: Node, *, whole: bool = False) -> dict[str, Any]:
         """A node as it is now; `whole`: with all of its text, where it may be shown."""
-        step = node.step
-        assert step and node.parent
         judged = self.judged[node.id]
-        logprobs = step.logprobs
-        body: dict[str, Any] = {
-            "id": f"n{node.id}",
-            "parent": f"n{node.parent.id}",
-            "depth": node.depth,
-            "step": node.depth,
-            "kind": kind(node),
-            "status": status(node),
-            "visits": node.visits,
-            "value": round(self.sums[node.id] / judged, 4) if judged else None,
-            "prior": round(exp(sum(logprobs) / len(logprobs)), 4) if logprobs else None,
-            "score": node.score,
-            "tokens": step.tokens,
-            "title": title(step.text) if self.raw else "",
-            "answer": node.answer,
-            "count": node.count,
-            "children": len(node.children),
-        }
-        if self.raw:
-            text = readable(step.text)
-            body["text"] = text if whole else text[:TEXT]
-            body["more"] = not whole and len(text) > TEXT
-        return body
+        value = round(self.sums[node.id] / judged, 4) if judged else None
+        shown = plain(node) | {"value": value, "summary": self.titles.get(node.id, "")}
+        return shown | (text(node, whole=whole) if self.raw else {"title": ""})
 
 
-def kind(node: Node) -> str:
-    """What a step is, in the page's words."""
-    step = node.step
-    if step is None or step.kind in ("call", "result", "program"):
-        return "tool"
-    return "answer" if step.final else "thought"
-
-
-def status(node: Node) -> str:
-    """Where a line of thought stands at this step."""
-    if node.step is None or node.step.cut or (node.final and node.score == 0.0):
-        return "failed"
-    if node.final:
-        return "solved"
-    return "expanded" if node.children else "open"
-
-
-def readable(text: str) -> str:
-    """A step without the marks of the embedded model."""
-    return MARKS.sub("", text).strip()
-
-
-def title(text: str) -> str:
-    """The first line of a step."""
-    line = next((line.strip() for line in readable(text).splitlines() if line.strip()), "")
-    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
+def settings(started: Started) -> dict[str, str]:
+    """What was asked for, without whose key it was."""
+    return {name: value for name, value in started.settings.items() if name != OWNER}

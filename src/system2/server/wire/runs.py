@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from system2.core import Finished, Started
-from system2.server.wire.nodes import Growth
+from system2.server.wire.nodes import Growth, settings
 from system2.server.wire.usage import STOPS, told
 
 ENDS = {"failed": "failed", "cancelled": "cancelled"}
@@ -40,7 +40,7 @@ def listed(
     end = dict.fromkeys(("answer", "why", "samples", "tokens", "cost_usd", "seconds"))
     if finished:
         end = {
-            "answer": finished.answer,
+            "answer": None if finished.why == "moderation" else finished.answer,
             "why": STOPS.get(finished.why, finished.why),
             "samples": finished.samples,
             "tokens": sum(usage.completion for usage in finished.roles.values()),
@@ -73,5 +73,5 @@ def summary(growth: Growth, *, live: bool) -> dict[str, Any]:
         "usage": {role: told(usage) for role, usage in growth.roles.items()},
     }
     row["answers"] = answers
-    row["request"] = {"sha256": digest.hexdigest(), "settings": started.settings}
+    row["request"] = {"sha256": digest.hexdigest(), "settings": settings(started)}
     return row
