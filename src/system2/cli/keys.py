@@ -161,6 +161,7 @@ def wanted(options: argparse.Namespace, now: float) -> Key:
         at_once=options.at_once,
         most_effort=options.most_effort,
         locale=options.locale,
+        created_at=int(now),
         expires_at=None if options.expires is None else int(now) + lasting(options.expires),
         dollars_a_request=cap("dollars_a_request"),
         dollars_a_day=cap("dollars_a_day"),

@@ -95,8 +95,9 @@ class Side:
         self.failures = 0  # in a row
         self.over = False
         spent = self.recall.aside.get(self.name, Usage())
-        (self.purse or self.caller.meter).book(spent, "sidecar")
-        self.meter.book(spent, "sidecar", self.price)
+        if spent != Usage():
+            self.caller.meter.book(spent, "sidecar")
+            self.meter.book(spent, "sidecar", self.price)
 
     @property
     def spent(self) -> Usage:
@@ -139,10 +140,7 @@ class Side:
             async with asyncio.timeout(self.aside.seconds):
                 write = partial(self.lend, ask)
                 said = await self.aside.sidecar.at_step(self.problem, chain, write, moment)
-            if said is not None and not isinstance(said, Note | Veto):
-                raise TypeError(f"a Note, a Veto or None was expected, {said!r:.80} came")
-            if isinstance(said, Veto) and not self.aside.sidecar.holds:
-                raise TypeError("it does not hold steps back, so it has no veto")
+            checked(said, holds=self.aside.sidecar.holds)
         except TimeoutError as error:
             late = TimeoutError(f"it took longer than {self.aside.seconds:g} seconds")
             return self.failed(ask, describe(error if str(error) else late))
@@ -192,6 +190,16 @@ class Side:
         children = tuple(range(request.n))
         return self.main.numbered(
             Part(ask, purse, children, request, [promise], role="sidecar", by=self.name)
+        )
+
+
+def checked(said: object, *, holds: bool) -> None:
+    """Raises TypeError for what a sidecar may not say."""
+    if said is not None and not isinstance(said, Note | Veto):
+        raise TypeError(f"a Note, a Veto or None was expected, {said!r:.80} came")
+    if isinstance(said, Veto) and not holds:
+        raise TypeError(
+            "a veto came from a sidecar that does not hold; only one that does has a veto"
         )
 
 

@@ -163,9 +163,9 @@ class Caller:
                     writing.take(item)
                     if item.end and self.stepped and part.role == "policy":
                         self.stepped(part, part.children[item.child], writing.chains[item.child])
-                    if self.heard and part.role == "policy":
-                        child = part.children[item.child]
-                        self.tell(Piece(part.ask, child, item.text, item.kind == "reply"))
+                    if self.heard and part.role == "policy" and item.kind != "call":
+                        child, reply = part.children[item.child], item.kind == "reply"
+                        self.tell(Piece(part.ask, child, item.text, reply, item.spelt))
                     if writing.tokens > writing.grant:  # a server that ignores its limit
                         broken = "aborted"
                         break

@@ -14,6 +14,7 @@ from system2.core import (
     Done,
     Event,
     Finished,
+    Form,
     Handed,
     Merged,
     Meter,
@@ -25,6 +26,7 @@ from system2.core import (
     Scored,
     Started,
     Strategy,
+    Style,
     Tree,
     Usage,
     Verifier,
@@ -36,7 +38,7 @@ from system2.engine.calls import Caller
 from system2.engine.line import BREATH, Line
 from system2.engine.planting import Child, plant, weigh
 from system2.engine.recall import Recall
-from system2.engine.reply import replied
+from system2.engine.reply import Replying, answer
 from system2.engine.scoring import Judge
 from system2.engine.sides import Sides
 from system2.engine.work import Work
@@ -49,8 +51,9 @@ class Engine:
 
     With a `seed`, replies are handed to the plan one at a time in the order of the asks, and the
     same seed gives the same tree; without, as they arrive. With a `recall` the run goes on: what
-    was paid for is found there, and is not asked for again; `ordered` is then what it was. What a
-    sidecar vetoes is not planted, and one that stops the run withholds its answer. Watchers
+    was paid for is found there, and is not asked for again; `ordered` is then what it was. With a
+    `reply` the answer is written anew in that style once the search is over, and fits the `form`.
+    What a sidecar vetoes is not planted, and one that stops the run withholds its answer. Watchers
     are told every event; one that raises is dropped and ends the run.
     """
 
@@ -63,7 +66,8 @@ class Engine:
         *,
         verifier: Verifier | None = None,
         seed: int | None = None,
-        reply: bool = False,
+        reply: Style | None = None,
+        form: Form | None = None,
         verify_seconds: float = 30.0,
         run: str = "",
         settings: dict[str, str] | None = None,
@@ -88,6 +92,8 @@ class Engine:
         )
         self.sides = Sides(self.caller, sidecars, lambda: strategy.choose(self.tree))
         self.line.guard = self.sides.guard
+        self.replying = Replying(reply, form, self.line) if reply else None
+        self.shown = answer(None)  # after the run: what it shows, and where that stands
         self.streak = 0
         self.over = False
         self.barred = False  # was all that came last vetoed?
@@ -102,7 +108,9 @@ class Engine:
         """Search until the plan, the stop rule, the budget or somebody ends it; always an answer."""
         began = time.monotonic()
         if self.recall is None:
-            self.tell(Started(self.name, self.problem, self.seed, self.ordered, self.settings))
+            self.tell(
+                Started(self.name, self.problem, self.seed, self.ordered, self.settings, self.reply)
+            )
         else:
             self.tell(Resumed(self.settings, {**self.recall.lost}))
         self.sides.begin()
@@ -117,33 +125,33 @@ class Engine:
         if self.streak and len(self.tree.nodes) == 1 and why in ("complete", "stuck"):
             why = "moderation" if self.barred else "failed"  # all that was asked
         node = self.strategy.choose(self.tree)
-        chosen = node.step if node else None
-        answer, told = (chosen.answer, chosen.told) if chosen else (None, 0)
-        if self.reply and node and not cancelled and not self.halted:
-            self.line.asked += 1
+        self.shown = shown = answer(node)
+        if self.replying and node and not cancelled and not self.halted:
             try:
-                if steps := await replied(self.caller, self.line.asked, node):
-                    answer = "".join(step.text for step in steps)
-                    told = sum(step.told for step in steps)
-                    if veto := await self.sides.reply(self.line.asked, node, steps):
+                self.shown = shown = await self.replying.write(self.tree, node)
+                if shown.step and shown.step is not node.step:
+                    if veto := await self.sides.reply(self.line.asked, node, [shown.step]):
                         self.tell(veto)
                         self.halted = True
             except asyncio.CancelledError:
                 why, cancelled = "cancelled", True
         cancelled = await self.sides.end(hurry=cancelled or self.halted) or cancelled
         if self.halted:
-            why, answer = "moderation", None
+            why, self.shown = "moderation", answer(None)
+            shown = self.shown
         roles = dict(self.meter.spent)
-        roles["policy"] = roles.get("policy", Usage()).told(told)
+        roles["policy"] = roles.get("policy", Usage()).told(shown.told)
         end = Finished(
             node=node.id if node else None,
-            answer=answer,
+            answer=shown.text,
             why=self.ending or why,
             samples=len(self.tree.finals),
             usage=roles["policy"],
             roles=roles,
             cost=None if self.sides.unpriced else self.meter.cost,
             seconds=time.monotonic() - began,
+            call=shown.call,
+            cut=shown.cut,
         )
         self.tell(end)
         if cancelled:
@@ -229,6 +237,8 @@ class Engine:
         paths = plant(self.tree, self.strategy.key, ask, children, failed=failed)
         for child, path in zip(children, paths, strict=True):
             self.tell_path(work.number, child, path)
+            if self.replying and ask.until == "reply":
+                self.replying.direct[path[-1].node.id] = ask.node
         ends = [(c.number, path[-1].node) for c, path in zip(children, paths, strict=True)]
         self.sides.planted(work.number, ends)
         return Done(ask, [path[-1].node for path in paths])

@@ -125,6 +125,8 @@ class Narration:
         if not node or not answer or answer == self.first or node.score == 0.0:
             return
         before, self.first = self.first, answer
+        if before is None:
+            return
         for reader in self.readers:  # that it is there goes without saying then
             told = [m for m in reader.due if m.moment.what != "answer" or m.chain != node.chain()]
             reader.due = deque(told)

@@ -224,13 +224,15 @@ class Recall:
             place = placed(self._name(ask.node), ask.until, also, ask.style)
             self._now.ask(work.number, place, ask.n)
 
-    def part(self, work: Work, rows: int, part: Part) -> tuple[Part, list[Recalled]] | None:
+    def part(
+        self, work: Work, rows: int, part: Part, each: int | None = None
+    ) -> tuple[Part, list[Recalled]] | None:
         """The next of this ask's continuations that one call brought, as a call that is over.
 
-        At most `rows`. One that was cut off is left out where it would be granted more now. What its
-        grant left over stands in `part.spare`.
+        At most `rows`. One that was cut off is left out where it would be granted more now: `each`, as
+        a rule what one call may have. What its grant left over stands in `part.spare`.
         """
-        first = self._wanted(work, part, 0)
+        first = self._wanted(work, part, 0, each)
         if first is None:
             return None
         told: list[Recalled] = []
@@ -254,12 +256,12 @@ class Recall:
             return rows
         return next((i for i in range(rows) if self._wanted(work, part, i)), rows)
 
-    def _wanted(self, work: Work, part: Part, ahead: int) -> Kept | None:
+    def _wanted(self, work: Work, part: Part, ahead: int, each: int | None = None) -> Kept | None:
         """The continuation so many ahead, unless it would be written further now."""
         kept = self._found(work.number, work.begun + ahead) if self.kept else None
-        if kept is None or not kept.steps or not kept.steps[-1].cut:
+        if kept is None or not kept.steps or not kept.steps[-1].cut or ended(work, kept):
             return kept
-        room, most = part.meter.room(0), part.meter.budget.per_call
+        room, most = part.meter.room(0), each or part.meter.budget.per_call
         return None if kept.grant < (most if room is None else min(most, room)) else kept
 
     def lent(self, request: str) -> Replied | None:
@@ -281,6 +283,13 @@ class Recall:
 def missing(called: Called) -> Usage:
     """The most that a call may have cost of which nothing more was heard."""
     return Usage(prompt=called.prompt, unseen=called.grant, calls=1)
+
+
+def ended(work: Work, kept: Kept) -> bool:
+    """Is a reply cut by what no budget changes: its style's limit, the server's filter?"""
+    limit = work.ask.style.limit if isinstance(work.ask, Expand) else None
+    told = sum(step.told for step in kept.steps)
+    return kept.steps[-1].state == "filter" or (limit is not None and told >= limit)
 
 
 def placed(name: bytes, until: Until, also: list[bytes], style: Style) -> Place:

@@ -49,7 +49,8 @@ def started(place: Path) -> Iterator[Server]:
     """Make one, start it, and end it with all it holds. It refuses to run as root: then it runs as `postgres`."""
     root = os.geteuid() == 0
     user = "postgres" if root else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
+    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=fast))  # a socket's path must be short
     become: list[str] = []
     if root:
         owner = pwd.getpwnam(user)

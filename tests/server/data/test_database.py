@@ -56,7 +56,7 @@ def test_two_who_open_a_new_database_at_once(url: str) -> None:
     asyncio.run(main())
 
 
-def test_a_newer_schema_and_an_older_one(url: str) -> None:
+def test_a_newer_schema_is_left_alone(url: str) -> None:
     async def main() -> None:
         async with Database.open(url) as db, db.begin() as connection:
             await connection.execute(text(f"UPDATE {VERSIONS} SET version_num = '9999'"))

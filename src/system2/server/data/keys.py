@@ -109,7 +109,7 @@ class Keys:
         key = replace(
             wanted,
             id=f"key_{secrets.token_hex(8)}",
-            created_at=int(self._clock()),
+            created_at=wanted.created_at or int(self._clock()),
             revoked_at=None,
             ending=secret[-4:],
         )

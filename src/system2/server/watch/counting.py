@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from prometheus_client import Counter
+
 from system2.core import (
     Asked,
     Billed,
@@ -20,6 +22,7 @@ from system2.core import (
     Replied,
     Resumed,
     Started,
+    Usage,
 )
 from system2.server.watch.instruments import Instruments
 from system2.server.watch.trouble import OURS, code
@@ -54,6 +57,8 @@ class Counting:
         self._solved = nodes.labels(self._strategy, "solved")
         self._cut = nodes.labels(self._strategy, "failed")
         self._again = nodes.labels(self._strategy, "duplicate")
+        self._kinds: dict[str, Counter] = {}
+        self._dollars = instruments.cost.labels(self._model, self._key)
         self._began: float | None = None  # None: not begun, or over
         self._thought: float | None = None  # seconds until the reply was asked for
         self._wrote = defaultdict[int, int](int)  # completion tokens of calls under way
@@ -93,9 +98,12 @@ class Counting:
                 if (word := code(event.error)) not in OURS:
                     backend = self._backend if event.role == "policy" else event.role
                     self._to.errors.labels(backend, word).inc()
-            case Started() | Resumed():
-                self._began = self._clock()
-                self._to.active.inc()
+            case Started():
+                self._begin()
+            case Resumed():
+                self._begin()
+                for role, lost in event.lost.items():  # nobody was there to be billed
+                    self._spent(role, lost)
             case Finished():
                 self._finished(event)
             case _:
@@ -115,21 +123,30 @@ class Counting:
         step = event.step
         (self._cut if step.cut else self._solved if step.final else self._open).inc()
 
+    def _begin(self) -> None:
+        self._began = self._clock()
+        self._to.active.inc()
+
     def _billed(self, event: Billed) -> None:
-        usage = event.usage
         if event.role == "policy":
-            self._wrote[event.call] += usage.completion
+            self._wrote[event.call] += event.usage.completion
+        self._spent(event.role, event.usage)
+
+    def _spent(self, role: str, usage: Usage) -> None:
+        """All but the policy's completion tokens, which may be of two kinds."""
+        if role == "policy":
             self._count("prompt", usage.prompt)
             self._count("cached", usage.cached)
         else:
-            self._count(KINDS.get(event.role, "other"), usage.prompt + usage.completion)
+            self._count(KINDS.get(role, "other"), usage.prompt + usage.completion)
         if self._price is not None:
-            dollars = float(self._price.of(usage))
-            self._to.cost.labels(self._model, self._key).inc(dollars)
+            self._dollars.inc(float(self._price.of(usage)))
 
     def _count(self, kind: str, tokens: int) -> None:
         if tokens:
-            self._to.tokens.labels(self._model, kind).inc(tokens)
+            if kind not in self._kinds:
+                self._kinds[kind] = self._to.tokens.labels(self._model, kind)
+            self._kinds[kind].inc(tokens)
 
     def _reasoned(self, tokens: int) -> None:
         """So many tokens in all are reasoning, whatever the answer will be."""

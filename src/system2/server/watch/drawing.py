@@ -53,7 +53,8 @@ class Drawing:
     """Draws a run. The llm.token_count.* of its spans add up to what its policy's calls cost.
 
     Each node has the tokens of its own step; the run's span has the rest: prompts, the reply, steps
-    that were known already, and nodes beyond the most that are drawn. `close` it where the run may
+    that were known already, and nodes beyond the most that are drawn; of a run that was resumed, only
+    what it cost since. `run`: its name, where it is resumed and does not say it. `close` it where the run may
     have broken off without `Finished`.
     """
 
@@ -63,6 +64,7 @@ class Drawing:
         above: Context | None,
         strategy: str,
         *,
+        run: str = "",
         price: Price | None = None,
         finished: Callable[[Finished], None] | None = None,
     ) -> None:
@@ -71,7 +73,7 @@ class Drawing:
         self._span: Span | None = None
         self._context: Context | None = None
         self._off = False  # this trace is not sampled
-        self._name = ""
+        self._name = run
         self._out: dict[int, dict[int, int]] = {}  # ask → child → when its call set out
         self._kept: set[tuple[int, int]] = set()  # continuations paid for before
         self._depths = [0]
@@ -133,8 +135,11 @@ class Drawing:
             "graph.node.name": "question",
             "system2.resumed": isinstance(event, Resumed),
         }
-        if isinstance(event, Started):
-            self._name = event.run
+        if isinstance(event, Resumed):
+            for role, lost in event.lost.items():  # nobody was there to be billed
+                self._usage[role] = self._usage.get(role, Usage()) + lost
+        else:
+            self._name = event.run or self._name
             if self._pen.content:
                 attributes["input.value"] = event.problem.question
         attributes["graph.node.id"] = self._id(0)
@@ -166,9 +171,10 @@ class Drawing:
             "graph.node.id": self._id(event.id),
             "graph.node.parent_id": self._id(event.parent),
             "graph.node.name": f"{word(step)} {depth}",
-            "system2.node.recalled": kept,
         }
-        if not kept:
+        if kept:
+            attributes["system2.node.recalled"] = True
+        else:
             self._on_nodes += step.tokens
             attributes["llm.token_count.completion"] = step.tokens
             attributes["llm.token_count.completion_details.reasoning"] = step.tokens - step.told

@@ -73,8 +73,14 @@ class Logs:
         self.logger.log(logging.ERROR if status >= 500 else level, line)
 
     def run(
-        self, *, model: str, key: str, backend: str = "", request: str | None = None
+        self,
+        *,
+        model: str,
+        key: str,
+        backend: str = "",
+        request: str | None = None,
+        run: str | None = None,
     ) -> Telling:
-        """A watcher of one run, who tells its end and what failed on the way."""
-        about = Line("run", request, key=key, model=self.model(model))
+        """A watcher of one run, who tells its end and what failed on the way. `run`: where it is resumed."""
+        about = Line("run", request, key=key, model=self.model(model), run=run)
         return Telling(self.logger, about, backend)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Mapping
-from importlib.util import find_spec
 
 from system2.server.watch.spans import Spans
 
@@ -40,12 +39,13 @@ def spans_of(
             f"the OTLP protocol {protocol!r} was given; only http/protobuf can be had: "
             f"set {PROTOCOLS[1]} to it, and the endpoint to a port that speaks it, often 4318"
         )
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+    try:
+        return _sent(given, models)
+    except ImportError as error:
         raise ValueError(
-            "an OTLP endpoint is set, but OpenTelemetry is not installed: "
-            "pip install 'system2[otel]', or unset OTEL_EXPORTER_OTLP_ENDPOINT"
-        )
-    return _sent(given, models)
+            f"an OTLP endpoint is set, but {error.name} is not installed: "
+            f"pip install 'system2[otel]', or unset {ENDPOINTS[1]}"
+        ) from error
 
 
 def _sent(given: Mapping[str, str], models: Container[str]) -> Spans:

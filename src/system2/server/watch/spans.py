@@ -80,9 +80,13 @@ class Answering:
         self.cost: Decimal | None = Decimal(0)
         self.begun = False
 
-    def run(self, strategy: str = "effort", *, price: Price | None = None) -> Drawing:
-        """A watcher of a run that this request began."""
-        return Drawing(self.pen, self.context, strategy, price=price, finished=self._finished)
+    def run(
+        self, strategy: str = "effort", *, run: str = "", price: Price | None = None
+    ) -> Drawing:
+        """A watcher of a run that this request began, or goes on with (`run`: its name)."""
+        return Drawing(
+            self.pen, self.context, strategy, run=run, price=price, finished=self._finished
+        )
 
     def first(self) -> None:
         """A piece of the reply goes out; the first one counts."""
@@ -108,8 +112,8 @@ class Answering:
 
     def _finished(self, event: Finished) -> None:
         self.usage = event.usage if self.usage is None else self.usage + event.usage
-        known = self.cost is not None and event.cost is not None
-        self.cost = self.cost + event.cost if known else None  # type: ignore[operator]
+        if self.cost is not None:
+            self.cost = None if event.cost is None else self.cost + event.cost
 
     def end(self) -> None:
         """Say what it cost, and close the span."""
@@ -183,9 +187,11 @@ class Spans:
         finally:
             seen.end()
 
-    def run(self, strategy: str = "effort", *, price: Price | None = None) -> Drawing:
+    def run(
+        self, strategy: str = "effort", *, run: str = "", price: Price | None = None
+    ) -> Drawing:
         """A watcher of a run that no request waits for: a trace of its own."""
-        return Drawing(self.pen, None, strategy, price=price)
+        return Drawing(self.pen, None, strategy, run=run, price=price)
 
     def close(self) -> None:
         """Send what has not been sent; may take seconds."""

@@ -26,7 +26,7 @@ class Telling:
             case Born():
                 self._nodes += 1
             case Started():
-                self._about = replace(self._about, run=event.run or None)
+                self._about = replace(self._about, run=event.run or self._about.run)
             case Resumed():
                 self._nodes = 0  # the tree grows anew
             case Failed():
