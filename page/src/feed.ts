@@ -7,6 +7,7 @@ import { Refused, follow, type Line } from "./sse";
 export type Feed = {
   run: Run;
   line: Line | "refused";
+  trouble: string;
   watch: (changed: () => void) => () => void;
   again: () => void;
   stamp: () => number;
@@ -23,6 +24,7 @@ export function feedOf(id: string): Feed {
   const feed: Feed = {
     run: empty(id),
     line: "lost",
+    trouble: "",
     stamp: () => stamp,
     watch(changed) {
       eyes.add(changed);
@@ -62,6 +64,7 @@ export function feedOf(id: string): Feed {
       .catch((error: unknown) => {
         if (!(error instanceof Refused)) throw error;
         feed.line = "refused";
+        feed.trouble = error.status === 404 ? "" : error.message;
         tell();
       })
       .finally(() => {
@@ -72,7 +75,7 @@ export function feedOf(id: string): Feed {
   return feed;
 }
 
-const NONE: Feed = { run: empty(""), line: "done", watch: () => () => undefined, again: () => undefined, stamp: () => 0 };
+const NONE: Feed = { run: empty(""), line: "done", trouble: "", watch: () => () => undefined, again: () => undefined, stamp: () => 0 };
 
 /** The run of that name, kept up to date. */
 export function useFeed(id: string | null): Feed {

@@ -8,8 +8,8 @@ export const HIGH = 54;
 const COLUMN = WIDE + 56;
 const ROW = HIGH + 14;
 const MOST = 300; // boxes drawn at once
-const FAN = 12; // boxes below one, before "more"
-const YOUNG = 240; // forks among the first steps stand open by themselves
+const FAN = 8; // boxes below one, before "more"
+const YOUNG = 60; // forks among the first steps stand open by themselves
 
 export type Box = {
   id: string;

@@ -13,6 +13,7 @@ export type Step = {
   score: number | null;
   tokens: number;
   title: string;
+  summary?: string;
   answer: string | null;
   count: number;
   text?: string;

@@ -45,7 +45,7 @@ function Facts({ run }: { run: Run }) {
     [words.answer, run.end?.answer ?? words.none],
     [words.status, run.end ? (words.whys[run.end.why] ?? run.end.why) : words.states.in_progress!],
     [words.samples, run.end ? whole(run.end.samples, language) : words.none],
-    [words.tokens, meter ? whole(meter.tokens, language) : words.none],
+    [words.tokensSpent, meter ? whole(meter.tokens, language) : words.none],
     [words.spent, meter?.dollars == null ? words.none : Number(meter.dollars) ? dollars(Number(meter.dollars), language) : words.free],
     [words.time, run.end ? seconds(run.end.seconds * 1000, language) : words.none],
     [words.settings, settings || words.none],

@@ -44,7 +44,7 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
         </div>
         {close && <button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} />}
       </div>
-      {feed.line === "refused" && <p className="wrong" role="alert">{words.missing}</p>}
+      {feed.line === "refused" && <p className="wrong" role="alert">{feed.trouble || words.missing}</p>}
       {feed.line === "lost" && run.seq >= 0 && !run.end && <p className="soft" role="status">{words.lost}</p>}
       <Meters run={run} more={more} live={!run.end && feed.line !== "done"} />
       <div className="tree">

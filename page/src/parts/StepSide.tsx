@@ -19,7 +19,7 @@ export function StepSide({ box, run }: { box: Box; run: Run }) {
   const lines = box.members.length || 1;
   const facts: [string, string][] = [
     [words.visits, number(box.visits, language)],
-    [words.tokens, number(tokens, language)],
+    [words.tokensSpent, number(tokens, language)],
   ];
   if (box.members.length) facts.unshift([words.lines, number(lines, language)]);
   if (box.value !== null) facts.push([words.value, box.value.toFixed(2)]);

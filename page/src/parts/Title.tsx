@@ -26,7 +26,7 @@ export function Title({ box, run }: { box: Box; run: Run }) {
   const open = first?.status === "open" && box.steps.length === 1;
   return (
     <>
-      <span className="title">{first?.title || words.step(first?.depth ?? box.depth)}</span>
+      <span className="title">{first?.summary || first?.title || words.step(first?.depth ?? box.depth)}</span>
       <span className="note">
         {box.steps.length > 1 && <span>{words.nSteps(box.steps.length)}</span>}
         {ending !== null && !open && (box.answer !== null ? <b>{ending}</b> : <span>{ending}</span>)}

@@ -116,6 +116,7 @@ function Graph({ plan, run, selected, select, toggle, grow }: Given) {
     }
   };
   return (
+    <>
     <div className="graph" ref={place} tabIndex={0} role="group" aria-label={words.tree} onKeyDown={keys}>
       <ReactFlow
         nodes={nodes}
@@ -136,13 +137,16 @@ function Graph({ plan, run, selected, select, toggle, grow }: Given) {
         panOnScroll
         proOptions={{ hideAttribution: true }}
       />
-      <button className="fit" onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })}>{words.fit}</button>
+    </div>
+    <div className="foot">
       <p className="legend" aria-hidden>
         <i className="none" />{words.legend.none}
         <i className="low" />{words.legend.low}
         <i className="high" />{words.legend.high}
       </p>
+      <button onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })}>{words.fit}</button>
     </div>
+    </>
   );
 }
 
