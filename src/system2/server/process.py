@@ -12,6 +12,7 @@ from typing import cast
 import uvicorn
 
 from system2.server import assets
+from system2.server import assets
 from system2.server.app import application
 from system2.server.opened import opened
 from system2.server.served import Served

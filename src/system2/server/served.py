@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from system2.core import FREE, Budget, Meter, Policy, Price
+from system2.core import FREE, Budget, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
 from system2.policies.failures import public
 from system2.server.errors import ApiError
@@ -73,6 +73,11 @@ class Served:
         if name not in self._policies:
             self._policies[name] = policy_of(options)
         return self._policies[name]
+
+    def prompt_tokens(self, problem: Problem) -> int:
+        """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
+        request = Request(problem, (), 1, "reply", 1, (0,))
+        return self.policy(self.options).prompt_bound(request)
 
     async def aclose(self) -> None:
         """Close what it is connected to."""

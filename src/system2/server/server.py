@@ -32,6 +32,7 @@ class Server:
     beat     seconds of silence after which a stream is kept alive
     images   hosts whose images a backend may be told to fetch
     chats, responses   what was begun, for those who ask again
+    under_way   responses that are being written, by id
     """
 
     models: Models
@@ -52,6 +53,8 @@ class Server:
     images: frozenset[str] = frozenset()
     chats: Retries[Any] = field(default_factory=Retries[Any])
     responses: Retries[Any] = field(default_factory=Retries[Any])
+
+    under_way: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def may_fetch(self, url: str) -> bool:
         """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
