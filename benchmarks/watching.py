@@ -17,6 +17,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +31,7 @@ from system2.cli.main import calm
 from system2.core import FREE, Meter, Problem
 from system2.engine import Engine
 from system2.search import beam
-from system2.server.watch import Heading, Logs, Metrics, Spans, Watch
+from system2.server.watch import Logs, Metrics, Spans
 from system2.server.watch.lines import handler
 from system2.solve import prepare
 
@@ -61,30 +62,42 @@ def engine() -> Engine:
     return Engine(Problem.of("1+1"), strategy, Nothing(), Meter(price=FREE))
 
 
-def watch(spans: bool) -> tuple[Watch, Encoded, BatchSpanProcessor]:
+@dataclass(frozen=True, slots=True)
+class Watch:
     """All that watch a server."""
-    logger, kept = logging.Logger("watching"), Encoded()
+
+    metrics: Metrics
+    logs: Logs
+    spans: Spans | None
+    sender: BatchSpanProcessor
+    sent: Encoded
+
+
+def watch(spans: bool) -> Watch:
+    """With spans or without."""
+    logger, sent = logging.Logger("watching"), Encoded()
     logger.addHandler(handler("json", io.StringIO()))
     provider = TracerProvider(shutdown_on_exit=False)
-    sender = BatchSpanProcessor(kept, max_queue_size=16_384)
+    sender = BatchSpanProcessor(sent, max_queue_size=16_384)
     provider.add_span_processor(sender)
-    drawn = Spans(provider.get_tracer("system2"), models={"system2"}) if spans else None
-    return Watch(Metrics(models={"system2"}), Logs(logger, models={"system2"}), drawn), kept, sender
+    known = {"system2"}
+    drawn = Spans(provider.get_tracer("system2"), models=known) if spans else None
+    return Watch(Metrics(models=known), Logs(logger, models=known), drawn, sender, sent)
 
 
-def cost(make: Callable[[], Engine], seen: Watch | None, sender: BatchSpanProcessor) -> float:
+def cost(make: Callable[[], Engine], seen: Watch | None) -> float:
     """Seconds of CPU time of one run and all that is told of it."""
     made = make()
     gc.collect()
     began = time.process_time()
-    if seen is None:
-        asyncio.run(made.run())
-    else:
-        with seen.request(request="r", method="POST", route="/v1/chat/completions") as visit:
-            visit.asked(Heading("system2"))
-            made.watchers.append(visit.run(backend="embedded", price=FREE))
-            asyncio.run(made.run())
-        sender.force_flush()
+    if seen:
+        made.watchers.append(seen.metrics.run("system2", "key", "embedded", price=FREE))
+        made.watchers.append(seen.logs.run(model="system2", key="key"))
+        if seen.spans:
+            made.watchers.append(seen.spans.run(price=FREE))
+    asyncio.run(made.run())
+    if seen:
+        seen.sender.force_flush()
     assert not made.faults
     return time.process_time() - began
 
@@ -101,22 +114,22 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name, make in (("model", model), ("engine", engine)):
         for spans in (False, True):
-            seen, kept, sender = watch(spans)
-            cost(make, seen, sender)  # what is done once
-            kept.spans = 0
+            seen = watch(spans)
+            cost(make, seen)  # what is done once
+            seen.sent.spans = 0
             times: tuple[list[float], list[float]] = [], []
             for n in range(2 * given.rounds):
-                times[n % 2].append(cost(make, seen if n % 2 else None, sender))
+                times[n % 2].append(cost(make, seen if n % 2 else None))
             bare, watched = (median(one) * 1e3 for one in times)
             ratio = watched / bare
             by = "metrics, logs, spans" if spans else "metrics, logs"
             bar = verdict(ratio <= BAR) if name == "model" else ""
-            each = kept.spans / given.rounds
+            each = seen.sent.spans / given.rounds
             print(
                 f"| {name} | {by} | {bare:.1f} | {watched:.1f} | {ratio:.3f} | {each:,.0f} | {bar} |"
             )
             rows.append({"run": name, "by": by, "bare": bare, "watched": watched, "ratio": ratio})
-            sender.shutdown()
+            seen.sender.shutdown()
     if given.json:
         Path(given.json).write_text(json.dumps(rows, indent=1), "utf-8")
 

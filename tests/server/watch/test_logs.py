@@ -23,7 +23,7 @@ from policies.counting_server import Manners, Server
 from prometheus_client import CollectorRegistry
 from server.watch.seen import MODEL, watched
 
-from system2.core import CallFailed, Event, Failed, Meter, Price, Problem, Usage
+from system2.core import PLAIN, CallFailed, Event, Failed, Meter, Price, Problem, Usage
 from system2.engine import Engine
 from system2.policies.chat import Chat
 from system2.policies.fake import Digits
@@ -251,7 +251,7 @@ def test_canaries_are_nowhere(written: Written) -> None:
             url = server.url.replace("//", "//user:CANARY-pass@")
             engine = Engine(
                 Problem.of("CANARY-question", system=thought), best_of(2),
-                Chat("pretend", base_url=url, key=KEY), Meter(), reply=True, run="r1",
+                Chat("pretend", base_url=url, key=KEY), Meter(), reply=PLAIN, run="r1",
             )  # fmt: skip
             for model in (MODEL, "CANARY-model"):
                 heading = Heading(model, conversation=KEY, tier="CANARY-thought two words")

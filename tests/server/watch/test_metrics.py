@@ -15,10 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.watch.seen import MODEL, STRATEGIES, metrics, of, read, tokens, watched
 
 from system2.core import (
+    PLAIN,
     Asked,
     Billed,
     Born,
     Budget,
+    Called,
     Event,
     Failed,
     Finished,
@@ -65,7 +67,7 @@ def test_what_a_run_cost_and_grew(name: str, seed: int, reply: bool, wild: bool)
     engine, end, events = watched(
         STRATEGIES[name](),
         seen.run(MODEL, "key_1", "digits", strategy=name, price=PRICE),
-        policy=policy, meter=meter, seed=seed, reply=reply, verifier=Marks(),
+        policy=policy, meter=meter, seed=seed, reply=PLAIN if reply else None, verifier=Marks(),
     )  # fmt: skip
     said = tokens(seen)
     assert said.get("prompt", 0) == end.usage.prompt
@@ -102,7 +104,7 @@ def test_the_tokens_of_an_answer_are_never_counted_as_reasoning() -> None:
         billed += event.usage.completion if isinstance(event, Billed) else 0
         shown.append((tokens(seen).get("reasoning", 0), billed))
 
-    _, end, _ = watched(best_of(8), watcher, look, reply=True, seed=3)
+    _, end, _ = watched(best_of(8), watcher, look, reply=PLAIN, seed=3)
     assert end.usage.answer == 1
     assert shown[-1] == (end.usage.reasoning, end.usage.completion)
     assert max(late for counted, whole in shown if (late := whole - counted)) <= 4  # a call's own
@@ -284,7 +286,7 @@ def test_names_and_labels_are_those_of_the_contract() -> None:
     watched(
         mcts(4, 3, simulations=24, until="step"),
         seen.run(MODEL, "k", "digits", price=PRICE),
-        policy=Digits(after=0.0, fail=0.3), reply=True,
+        policy=Digits(after=0.0, fail=0.3), reply=PLAIN,
     )  # fmt: skip
     with seen.request("/v1/responses", MODEL) as one:
         one.first()
@@ -310,3 +312,20 @@ def test_events_of_tomorrow_are_no_trouble() -> None:
     seen = metrics()
     seen.run(MODEL, "k", "digits")(object())  # type: ignore[arg-type]
     assert sum(tokens(seen).values()) == 0 and not of([], Finished)
+
+
+def test_sidecars_have_kinds_and_prices_of_their_own() -> None:
+    seen = metrics()
+    dear = Price(Decimal(300), Decimal(1500))
+    watcher = seen.run(MODEL, "k", "digits", price=PRICE, asides={"summary": dear, "mine": None})
+    usage = Usage(prompt=10, reasoning=5)
+    for call, by in enumerate(("summary", "moderation", "mine", ""), 1):
+        role = "sidecar" if by else "policy"
+        watcher(Called(1, call, 1, role, (0,), (1,), 5, 10, by))
+        watcher(Billed(1, call, role, usage, estimated=False))
+    watcher.close()
+    assert tokens(seen) == {
+        "summary": 15, "moderation": 15, "other": 15, "prompt": 10, "reasoning": 5,
+    }  # fmt: skip
+    known = dear.of(usage) + 2 * PRICE.of(usage)
+    assert read(seen, "cost_usd_total") == pytest.approx(float(known))

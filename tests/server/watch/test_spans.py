@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from server.watch.seen import MODEL, STRATEGIES, of, watched
 
-from system2.core import Budget, Failed, Meter, Price, Recalled, Usage
+from system2.core import PLAIN, Budget, Failed, Meter, Price, Recalled, Usage
 from system2.engine import Engine, Recall
 from system2.policies.fake import Digits
 from system2.search import best_of, depth_first, mcts
@@ -76,7 +76,7 @@ def test_the_tree_and_its_cost(name: str, seed: int, wild: bool) -> None:
     policy = Digits(seed=seed, after=0.0, **(WILD if wild else {"repeat": 0.4, "base": 2}))
     engine, end, events = watched(
         STRATEGIES[name](), seen.spans.run(name, price=PRICE), policy=policy, run="r1", seed=seed,
-        reply=True, meter=Meter(price=PRICE), verifier=Marks(),
+        reply=PLAIN, meter=Meter(price=PRICE), verifier=Marks(),
     )  # fmt: skip
     drawn = {attributes(one)["graph.node.id"]: one for one in seen.nodes}
     nodes = engine.tree.nodes[1:]
@@ -111,7 +111,7 @@ def test_a_request_in_the_words_of_the_conventions() -> None:
         for n in range(2):
             watcher = one.run("best_of", price=PRICE)
             _, end, _ = watched(
-                best_of(2), watcher, run=f"r{n}", reply=True, meter=Meter(price=PRICE)
+                best_of(2), watcher, run=f"r{n}", reply=PLAIN, meter=Meter(price=PRICE)
             )
             ends.append(end)
         one.first()

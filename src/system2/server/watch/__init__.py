@@ -4,16 +4,5 @@ from system2.server.watch.logs import Logs, begin
 from system2.server.watch.metrics import Metrics
 from system2.server.watch.otlp import spans_of
 from system2.server.watch.spans import Heading, Spans
-from system2.server.watch.watch import Follower, Visit, Watch
 
-__all__ = [
-    "Follower",
-    "Heading",
-    "Logs",
-    "Metrics",
-    "Spans",
-    "Visit",
-    "Watch",
-    "begin",
-    "spans_of",
-]
+__all__ = ["Heading", "Logs", "Metrics", "Spans", "begin", "spans_of"]

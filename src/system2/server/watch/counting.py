@@ -11,24 +11,25 @@ from system2.core import (
     Asked,
     Billed,
     Born,
+    Called,
     Event,
     Failed,
     Finished,
     Handed,
     Merged,
     Piece,
-    Price,
     Recalled,
     Replied,
     Resumed,
     Started,
     Usage,
 )
+from system2.server.watch.bills import Bills
 from system2.server.watch.instruments import Instruments
 from system2.server.watch.trouble import OURS, code
 
-KINDS = {"verifier": "evaluator", "sidecar": "summary", "summary": "summary"}
-"""Of tokens of other roles than the policy's, prompts included."""
+KINDS = {"verifier": "evaluator", "summary": "summary", "moderation": "moderation"}
+"""Of tokens that others than the policy cost, prompts included: roles, and names of sidecars."""
 
 
 class Counting:
@@ -46,10 +47,10 @@ class Counting:
         backend: str,
         *,
         strategy: str,
-        price: Price | None,
+        bills: Bills,
         clock: Callable[[], float],
     ) -> None:
-        self._to, self._price, self._clock = instruments, price, clock
+        self._to, self._bills, self._clock = instruments, bills, clock
         self._model, self._backend = instruments.model(model), instruments.backend(backend)
         self._strategy, self._key = instruments.strategy(strategy), instruments.key(key_id)
         nodes = instruments.nodes
@@ -80,6 +81,8 @@ class Counting:
             case Merged():
                 if (event.ask, event.child) not in self._kept:
                     self._again.inc()
+            case Called():
+                self._bills.called(event)
             case Billed():
                 self._billed(event)
             case Replied(role="policy"):
@@ -130,17 +133,17 @@ class Counting:
     def _billed(self, event: Billed) -> None:
         if event.role == "policy":
             self._wrote[event.call] += event.usage.completion
-        self._spent(event.role, event.usage)
+        self._spent(self._bills.name(event), event.usage)
+        if (dollars := self._bills.dollars(event)) is not None:
+            self._dollars.inc(float(dollars))
 
-    def _spent(self, role: str, usage: Usage) -> None:
+    def _spent(self, who: str, usage: Usage) -> None:
         """All but the policy's completion tokens, which may be of two kinds."""
-        if role == "policy":
+        if who == "policy":
             self._count("prompt", usage.prompt)
             self._count("cached", usage.cached)
         else:
-            self._count(KINDS.get(role, "other"), usage.prompt + usage.completion)
-        if self._price is not None:
-            self._dollars.inc(float(self._price.of(usage)))
+            self._count(KINDS.get(who, "other"), usage.prompt + usage.completion)
 
     def _count(self, kind: str, tokens: int) -> None:
         if tokens:
@@ -158,7 +161,7 @@ class Counting:
         if event.until in ("step", "token"):
             depth = self._depths[event.node]
             self._asks[event.ask] = depth, self._last is not None and depth <= self._last
-        elif event.until == "reply" and self._began is not None:
+        elif event.until == "reply" and self._began is not None and self._thought is None:
             self._thought = self._clock() - self._began
 
     def _handed(self, event: Handed) -> None:

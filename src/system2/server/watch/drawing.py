@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from system2.core import (
@@ -19,7 +20,6 @@ from system2.core import (
     Handed,
     Merged,
     Piece,
-    Price,
     Recalled,
     Resumed,
     Scored,
@@ -27,6 +27,7 @@ from system2.core import (
     Step,
     Usage,
 )
+from system2.server.watch.bills import Bills
 from system2.server.watch.trouble import code
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ class Drawing:
         strategy: str,
         *,
         run: str = "",
-        price: Price | None = None,
+        bills: Bills,
         finished: Callable[[Finished], None] | None = None,
     ) -> None:
-        self._pen, self._above, self._strategy, self._price = pen, above, strategy, price
+        self._pen, self._above, self._strategy, self._bills = pen, above, strategy, bills
         self._finished = finished
         self._span: Span | None = None
         self._context: Context | None = None
@@ -79,6 +80,7 @@ class Drawing:
         self._depths = [0]
         self._drawn = self._met = self._on_nodes = self._failed = self._scored = 0
         self._usage: dict[str, Usage] = {}
+        self._cost: Decimal | None = Decimal(0)  # None: unknown
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Piece):  # by far most are
@@ -104,12 +106,13 @@ class Drawing:
                 self._born(event)
             case Merged():
                 self._met += 1
-            case Called(role="policy"):
+            case Called():
+                self._bills.called(event)
                 now, children = self._pen.clock(), self._out.setdefault(event.ask, {})
                 for child in event.children:
                     children.setdefault(child, now)
             case Billed():
-                self._usage[event.role] = self._usage.get(event.role, Usage()) + event.usage
+                self._billed(event)
             case Handed():
                 for ask in event.asks:
                     self._out.pop(ask, None)
@@ -124,6 +127,12 @@ class Drawing:
                     span.add_event("call failed", told, self._pen.clock())
             case _:
                 pass
+
+    def _billed(self, event: Billed) -> None:
+        who, dollars = self._bills.name(event), self._bills.dollars(event)
+        self._usage[who] = self._usage.get(who, Usage()) + event.usage
+        if self._cost is not None:
+            self._cost = None if dollars is None else self._cost + dollars
 
     def _begin(self, event: Started | Resumed) -> None:
         from opentelemetry.trace import set_span_in_context
@@ -245,13 +254,12 @@ class Drawing:
             "system2.duplicates": self._met,
             "system2.calls_failed": self._failed,
         }
-        for role, other in self._usage.items():
-            if role != "policy":
-                told[f"system2.tokens.{role}"] = other.prompt + other.completion
-        if self._price is not None:
-            whole = sum(self._usage.values(), Usage())
-            told["llm.cost.total"] = float(self._price.of(whole))
-            reasoning = self._price.of(Usage(reasoning=usage.completion))
+        for who, other in self._usage.items():
+            if who != "policy":
+                told[f"system2.tokens.{who}"] = other.prompt + other.completion
+        if self._cost is not None and self._bills.price is not None:
+            reasoning = self._bills.price.of(Usage(reasoning=usage.completion))
+            told["llm.cost.total"] = float(self._cost)
             told["llm.cost.completion_details.reasoning"] = float(reasoning)
         span.set_attributes(told)
         span.end(self._pen.clock())

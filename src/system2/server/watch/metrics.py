@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 
 from system2.core import Price
 from system2.server.errors import ApiError
+from system2.server.watch.bills import Bills
 from system2.server.watch.counting import Counting
 from system2.server.watch.instruments import Instruments
 
@@ -73,15 +74,19 @@ class Metrics:
         *,
         strategy: str = "effort",
         price: Price | None = None,
+        asides: Mapping[str, Price | None] | None = None,
     ) -> Counting:
-        """A watcher of one run. Its dollars are counted at `price`, call by call; None: not at all."""
+        """A watcher of one run. Its dollars are counted at `price`, call by call; None: not at all.
+
+        asides  prices of sidecars by name, where they call another model
+        """
         return Counting(
             self.instruments,
             model,
             key_id,
             backend,
             strategy=strategy,
-            price=price,
+            bills=Bills(price, asides),
             clock=self.clock,
         )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from system2.core import Finished, Price, Usage
 from system2.server.errors import ApiError
+from system2.server.watch.bills import Bills
 from system2.server.watch.drawing import Drawing, Pen
 from system2.server.watch.labels import Few, word
 
@@ -81,11 +82,21 @@ class Answering:
         self.begun = False
 
     def run(
-        self, strategy: str = "effort", *, run: str = "", price: Price | None = None
+        self,
+        strategy: str = "effort",
+        *,
+        run: str = "",
+        price: Price | None = None,
+        asides: Mapping[str, Price | None] | None = None,
     ) -> Drawing:
-        """A watcher of a run that this request began, or goes on with (`run`: its name)."""
+        """A watcher of a run that this request began, or goes on with (`run`: its name); prices as in `Metrics.run`."""
         return Drawing(
-            self.pen, self.context, strategy, run=run, price=price, finished=self._finished
+            self.pen,
+            self.context,
+            strategy,
+            run=run,
+            bills=Bills(price, asides),
+            finished=self._finished,
         )
 
     def first(self) -> None:
@@ -188,10 +199,15 @@ class Spans:
             seen.end()
 
     def run(
-        self, strategy: str = "effort", *, run: str = "", price: Price | None = None
+        self,
+        strategy: str = "effort",
+        *,
+        run: str = "",
+        price: Price | None = None,
+        asides: Mapping[str, Price | None] | None = None,
     ) -> Drawing:
         """A watcher of a run that no request waits for: a trace of its own."""
-        return Drawing(self.pen, None, strategy, run=run, price=price)
+        return Drawing(self.pen, None, strategy, run=run, bills=Bills(price, asides))
 
     def close(self) -> None:
         """Send what has not been sent; may take seconds."""
