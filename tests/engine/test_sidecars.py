@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,17 +31,22 @@ from system2.core import (
     FREE,
     Born,
     Budget,
+    Chain,
     Event,
     Expand,
     Failed,
     Meter,
+    Moment,
     Noted,
     Plan,
     Price,
+    Problem,
     Request,
     Strategy,
     Tree,
+    Veto,
     Vetoed,
+    Write,
 )
 from system2.engine import Aside, Engine, Recall, lone, regrow
 from system2.policies.fake import Digits
@@ -223,7 +228,7 @@ def test_two_of_one_name_and_a_dear_stranger_under_a_cap_of_dollars_are_refused(
         engine(single(), Aside(Notes()), Aside(Notes()))
     stranger = Aside(Notes(tokens=COST), policy=Talker())
     meter = Meter(Budget(dollars=Decimal(1)), FREE)
-    with pytest.raises(ValueError, match="price of the model of sidecar 'notes' is unknown"):
+    with pytest.raises(ValueError, match="price of the model of sidecar 'notes'"):
         Engine(SUM, single(), Digits(), meter, sidecars=[stranger])
 
 
@@ -255,6 +260,23 @@ def test_dollars_of_a_dear_sidecar_never_break_the_cap(cents: int, strategy: Str
 
 
 # ---------------------------------------------------------------- vetoes
+
+
+@dataclass
+class Held:
+    """Looks at replies alone."""
+
+    censor: Censor
+    name: str = "replies"
+    holds: bool = True
+    tokens: int = 0
+
+    async def at_step(
+        self, problem: Problem, chain: Chain, write: Write, moment: Moment
+    ) -> Veto | None:
+        if moment.what != "reply":
+            return None
+        return await self.censor.at_step(problem, chain, write, moment)
 
 
 @settings(max_examples=60)
@@ -353,17 +375,41 @@ def test_what_is_broken_off_is_looked_at_before_it_is_planted(strict: bool):
     assert [event for event in events if isinstance(event, Born)]
 
 
-def test_a_reply_that_is_vetoed_is_not_the_answer():
-    class Replies(Censor):
-        async def at_step(self, problem, chain, write, moment):  # type: ignore
-            return (
-                await super().at_step(problem, chain, write, moment)
-                if moment.what == "reply"
-                else None
-            )
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_stream_of_which_nothing_more_can_be_planted_is_broken_off(stop: bool):
+    """But not with a seed: what is saved would hang on the clock."""
+    censor = Censor(lambda text: True, stop=stop)
+    policy = Late(Digits(length=500), 3)
+    aside = Aside(censor, every=1)
+    run, end, _ = think(single(), policy, sidecars=[aside], budget=Budget(per_call=600))
+    assert (end.answer, end.why) == (None, "moderation")
+    assert 0 < run.meter.usage.completion < 100
+    run, end, _ = think(single(), policy, sidecars=[aside], seed=1)
+    assert (end.answer, end.why) == (None, "moderation")
+    assert run.meter.usage.completion == 500
 
+
+def test_a_reply_has_a_look_within_the_time_of_the_run():
+    async def wait(strict: bool) -> tuple[str | None, float]:
+        censor = Censor(lambda text: False, hangs=True)
+        hung = Aside(Held(censor), strict=strict, seconds=60)
+        run = Engine(
+            SUM, single(), Digits(), Meter(Budget(seconds=0.2)), sidecars=[hung], reply=True
+        )
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        end = await run.run()
+        return end.answer, loop.time() - began
+
+    for strict in (True, False):
+        answer, took = asyncio.run(wait(strict))
+        assert (answer is None) is strict
+        assert took < 2
+
+
+def test_a_reply_that_is_vetoed_is_not_the_answer():
     for bad in (True, False):
-        censor = Replies(lambda text, bad=bad: bad)
+        censor = Held(Censor(lambda text, bad=bad: bad))
         _, end, events = think(single(), sidecars=[Aside(censor)], seed=1, reply=True)
         assert (end.answer is None) is bad
         assert (end.why == "moderation") is bad

@@ -73,36 +73,27 @@ class Side:
         self.name, self.strict = aside.sidecar.name, aside.strict and aside.sidecar.holds
         self.meter, self.recall = caller.meter, caller.recall
         self.price = self.meter.price if aside.policy is None else aside.price
-        limits = [meter.budget for meter in self.meter.lineage()]
-        dollars = [limit.dollars for limit in limits if limit.dollars is not None]
-        if dollars and self.price is None and aside.sidecar.tokens:
+        capped = any(meter.budget.dollars is not None for meter in self.meter.lineage())
+        if capped and self.price is None and aside.sidecar.tokens:
             raise ValueError(
-                f"a cap of {min(dollars)} dollars was given, but the price of the model of sidecar "
-                f"{self.name!r} is unknown; give its price, or no cap of dollars"
+                f"a cap of dollars was given, but the price of the model of sidecar {self.name!r} is "
+                "unknown; give its price, or no cap of dollars"
             )
-        wholes = [limit.tokens // SHARE for limit in limits if limit.tokens is not None]
-        cap = min([aside.tokens, *wholes])
-        if not aside.sidecar.tokens or cap < aside.sidecar.tokens:
-            cap = 0  # not one call could be paid
         self.purse: Meter | None = None
-        if cap:
-            most = min(dollars) / SHARE if dollars else None
-            self.purse = Meter(Budget(cap, most, calls=AT_ONCE), self.price)
         self.caller = Caller(
-            problem, aside.policy or caller.policy, self.purse or Meter(), caller.seed,
-            caller.tell, (), self.recall,
+            problem, aside.policy or caller.policy, Meter(price=self.price), caller.seed, caller.tell, (),
+            self.recall,
         )  # fmt: skip
         self.failures = 0  # in a row
         self.over = False
-        spent = self.recall.aside.get(self.name, Usage())
-        if spent != Usage():
-            self.caller.meter.book(spent, "sidecar")
-            self.meter.book(spent, "sidecar", self.price)
+        self.before = self.recall.aside.get(self.name, Usage())
+        if self.before != Usage():
+            self.meter.book(self.before, "sidecar", self.price)
 
     @property
     def spent(self) -> Usage:
         """What it cost, also before the run was resumed."""
-        return self.caller.meter.usage
+        return self.purse.usage if self.purse else self.before
 
     @property
     def unpriced(self) -> bool:
@@ -123,7 +114,16 @@ class Side:
         return tokens, dollars
 
     def begin(self) -> None:
-        """Keep its share of the run's budget."""
+        """Keep its share of the run's budget, which is known now."""
+        limits = [meter.budget for meter in self.meter.lineage()]
+        dollars = [limit.dollars for limit in limits if limit.dollars is not None]
+        wholes = [limit.tokens // SHARE for limit in limits if limit.tokens is not None]
+        cap = min([self.aside.tokens, *wholes])
+        if self.aside.sidecar.tokens and cap >= self.aside.sidecar.tokens:  # a call could be paid
+            most = min(dollars) / SHARE if dollars else None
+            self.purse = Meter(Budget(cap, most, calls=AT_ONCE), self.price)
+            self.purse.book(self.before, "sidecar")
+            self.caller.meter = self.purse
         self.meter.keep(*self.left)
 
     def end(self) -> None:

@@ -166,7 +166,7 @@ class Caller:
                     if self.heard and part.role == "policy" and item.kind != "call":
                         child, reply = part.children[item.child], item.kind == "reply"
                         self.tell(Piece(part.ask, child, item.text, reply, item.spelt))
-                    if writing.tokens > writing.grant:  # a server that ignores its limit
+                    if writing.tokens > writing.grant or part.enough:  # a limit ignored; all vetoed
                         broken = "aborted"
                         break
                     if self.pieces >= PIECES:

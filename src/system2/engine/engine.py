@@ -90,7 +90,9 @@ class Engine:
         self.line = Line(
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
         )
-        self.sides = Sides(self.caller, sidecars, lambda: strategy.choose(self.tree))
+        self.sides = Sides(
+            self.caller, sidecars, lambda: strategy.choose(self.tree), ordered=self.ordered
+        )
         self.line.guard = self.sides.guard
         self.replying = Replying(reply, form, self.line) if reply else None
         self.shown = answer(None)  # after the run: what it shows, and where that stands
@@ -129,10 +131,10 @@ class Engine:
         if self.replying and node and not cancelled and not self.halted:
             try:
                 self.shown = shown = await self.replying.write(self.tree, node)
-                if shown.step and shown.step is not node.step:
-                    if veto := await self.sides.reply(self.line.asked, node, [shown.step]):
-                        self.tell(veto)
-                        self.halted = True
+                said = [shown.step] if shown.step and shown.step is not node.step else []
+                if veto := await self.sides.reply(self.line.asked, node, said):
+                    self.tell(veto)
+                    self.halted = True
             except asyncio.CancelledError:
                 why, cancelled = "cancelled", True
         cancelled = await self.sides.end(hurry=cancelled or self.halted) or cancelled

@@ -42,10 +42,13 @@ class Thread:
 
 
 class Guard:
-    """The sidecars that hold, for all lines of one run. `cleared` hears of what may be shown."""
+    """The sidecars that hold, for all lines of one run. `cleared` hears of what may be shown.
 
-    def __init__(self, sides: list[Side], cleared: Cleared) -> None:
-        self.sides, self.cleared = sides, cleared
+    ordered  a stream is never broken off because of a veto: what that saves would hang on the clock
+    """
+
+    def __init__(self, sides: list[Side], cleared: Cleared, *, ordered: bool) -> None:
+        self.sides, self.cleared, self.ordered = sides, cleared, ordered
         self.every = min((side.aside.every for side in sides), default=0)
         self.threads: dict[int, dict[int, Thread]] = {}  # of parts that are not in, by child
         self.befores: dict[int, list[Step]] = {}
@@ -72,9 +75,17 @@ class Guard:
         if not self.sides:
             self.cleared(thread.ask, child, [*thread.before, *steps])
         elif not thread.veto and not thread.turn.locked() and thread.group(self.every, whole=False):
-            task = asyncio.create_task(self.clear(thread, whole=False))
+            task = asyncio.create_task(self.live(part, thread))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+
+    async def live(self, part: Part, thread: Thread) -> None:
+        """Look while the line is being written, and break the stream off where no more of it can be planted."""
+        await self.clear(thread, whole=False)
+        if thread.veto and not self.ordered:
+            threads = self.threads.get(id(part), {})
+            barred = [child for child, one in threads.items() if one.veto]
+            part.enough = thread.veto.stop or len(barred) == len(part.children)
 
     async def hold(self, part: Part) -> None:
         """Look at all that has not been looked at, and cut off what is vetoed."""
@@ -149,17 +160,31 @@ class Guard:
             thread = self.thread(part, child, steps)
             if thread.veto or thread.read >= len(steps):
                 continue
-            for side in self.sides:
-                veto = side.failed(part.ask, "the run ended before it had looked").said
-                if isinstance(veto, Veto) and not thread.veto:
-                    thread.veto = forbidden(part.ask, child, thread.read, veto, side.name, "")
+            thread.veto = self.unseen(
+                part.ask, child, thread.read, "the run ended before it looked"
+            )
         self.cut(part)
+
+    def unseen(self, ask: int, child: int, step: int, trouble: str) -> Vetoed | None:
+        """No sidecar had the time to look: a failure of each, and a veto where one is strict."""
+        veto: Vetoed | None = None
+        for side in self.sides:
+            said = side.failed(ask, trouble).said
+            if isinstance(said, Veto) and not veto:
+                veto = forbidden(ask, child, step, said, side.name, "")
+        return veto
 
     async def reply(self, ask: int, before: list[Step], steps: list[Step]) -> Vetoed | None:
         """May the reply not be shown?"""
         if not self.sides or not steps:
             return None
-        return await self.verdict(ask, 0, 0, [*before, *steps], Moment("reply", len(before)))
+        left = self.sides[0].meter.seconds_left()
+        try:
+            async with asyncio.timeout(None if left is None else max(GRACE, left)):
+                moment = Moment("reply", len(before))
+                return await self.verdict(ask, 0, 0, [*before, *steps], moment)
+        except TimeoutError:
+            return self.unseen(ask, 0, 0, "the time of the run is over")
 
     async def end(self) -> None:
         """Look at nothing more."""

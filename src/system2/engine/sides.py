@@ -17,7 +17,12 @@ class Sides:
     """What the engine tells its sidecars. `guard` is None where there are none: they cost nothing then."""
 
     def __init__(
-        self, caller: Caller, asides: Sequence[Aside], ahead: Callable[[], Node | None]
+        self,
+        caller: Caller,
+        asides: Sequence[Aside],
+        ahead: Callable[[], Node | None],
+        *,
+        ordered: bool,
     ) -> None:
         names = Counter(aside.sidecar.name for aside in asides)
         if twice := [name for name, count in names.items() if count > 1]:
@@ -33,7 +38,7 @@ class Sides:
         self.guard: Guard | None = None
         if asides:
             holding = [side for side in self.sides if side.aside.sidecar.holds]
-            self.guard = Guard(holding, self.narration.progress)
+            self.guard = Guard(holding, self.narration.progress, ordered=ordered)
             caller.stepped = self.guard.stepped
 
     @property

@@ -22,6 +22,7 @@ class Part:
     purse     what the call left of its promise: its verifier may spend it
     spare     tokens that a kept call's grant left over: its verifier may be promised as many
     judged    its scores are known
+    enough    no more of it can be planted: its stream may be broken off
     vetoes    that sidecars cast on what it brought, cut off already
     """
 
@@ -45,6 +46,7 @@ class Part:
     purse: Meter | None = None
     spare: int = 0
     judged: bool = False
+    enough: bool = False
     vetoes: list[Vetoed] = field(default_factory=list[Vetoed])
     landed: bool = False
 

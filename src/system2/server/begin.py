@@ -144,6 +144,7 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
         seconds.append(max(0.1, deadline - MARGIN, 0.5 * deadline))
     if seconds:
         options["seconds"] = min(seconds)
+    options["reply"] = wanted.reply
     if wanted.seed is not None:
         options["seed"] = wanted.seed
     return options
