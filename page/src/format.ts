@@ -16,12 +16,10 @@ export function dollars(amount: number, language: Language): string {
 }
 
 export function seconds(ms: number, language: Language): string {
-  const s = ms / 1000;
+  const s = Math.round(ms / 1000);
   const [minute, second] = language === "zh" ? [" 分 ", " 秒"] : [" min ", " s"];
-  if (s < 1) return (language === "zh" ? "不到 1" : "less than 1") + second;
-  if (s < 60) return Math.round(s) + second;
-  const whole = Math.round(s);
-  return Math.floor(whole / 60) + minute + (whole % 60) + second;
+  if (ms < 1000) return (language === "zh" ? "不到 1" : "less than 1") + second;
+  return s < 60 ? s + second : Math.floor(s / 60) + minute + (s % 60) + second;
 }
 
 export const percent = (share: number, language: Language) =>

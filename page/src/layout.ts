@@ -9,7 +9,7 @@ const COLUMN = WIDE + 56;
 const ROW = HIGH + 14;
 const MOST = 300; // boxes drawn at once
 const FAN = 8; // boxes below one, before "more"
-const YOUNG = 60; // forks among the first steps stand open by themselves
+const YOUNG = 40; // forks among the first steps stand open as long as there is no answer
 
 export type Box = {
   id: string;
@@ -31,6 +31,7 @@ export type Box = {
 export type View = {
   toggled: ReadonlyMap<string, boolean>; // what a person opened or shut
   more: ReadonlyMap<string, number>; // how many pages of children they asked for
+  stood: ReadonlySet<string>; // boxes that stood open a moment ago: while it grows, nothing shuts by itself
 };
 export type Plan = { boxes: Box[]; hidden: number };
 
@@ -77,7 +78,8 @@ export function plan(run: Run, best: string | null, view: View): Plan {
     box.below = inside.length;
     const last = box.steps[box.steps.length - 1] ?? ROOT;
     const asked = view.toggled.get(box.id);
-    box.open = inside.length > 0 && (asked ?? (box.kind !== "cluster" && (chosen.has(last) || number(last) <= YOUNG)));
+    const usual = box === root || chosen.has(last) || (chosen.size === 0 && number(last) <= YOUNG);
+    box.open = inside.length > 0 && (asked ?? (box.kind !== "cluster" && (usual || (!run.end && view.stood.has(box.id)))));
     const shown = inside.slice(0, FAN * (1 + (view.more.get(box.id) ?? 0)));
     if (!box.open || boxes.size + shown.length >= MOST) {
       box.open = false;

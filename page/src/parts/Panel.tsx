@@ -1,5 +1,5 @@
 // The search of one run: meters, the tree as a graph or a list, the step that is chosen, the vote.
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import type { Budget } from "../api";
 import { useFeed } from "../feed";
 import { whole } from "../format";
@@ -28,7 +28,12 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [pages, setPages] = useState<ReadonlyMap<string, number>>(new Map());
   const [selected, setSelected] = useState<string>(ROOT);
-  const found = useMemo(() => plan(run, best(run), { toggled, more: pages }), [run, run.version, toggled, pages]);
+  const stood = useRef<ReadonlySet<string>>(new Set());
+  const found = useMemo(() => {
+    const made = plan(run, best(run), { toggled, more: pages, stood: stood.current });
+    stood.current = new Set(made.boxes.filter((box) => box.open).map((box) => box.id));
+    return made;
+  }, [run, run.version, toggled, pages]);
 
   const toggle = (box: string, open: boolean) => setToggled((now) => new Map(now).set(box, open));
   const grow = (box: string) => setPages((now) => new Map(now).set(box, (now.get(box) ?? 0) + 1));
