@@ -171,7 +171,11 @@ async def connect(file: str) -> aiosqlite.Connection:
 
 async def prepared(connection: aiosqlite.Connection) -> aiosqlite.Connection:
     """Open it, with the settings that safety hangs on."""
-    await connection
+    try:
+        await connection
+    except BaseException:  # its thread ends by itself, but not before the loop may
+        await asyncio.to_thread(vars(connection)["_thread"].join)
+        raise
     try:
         for pragma in PRAGMAS:
             await connection.execute(f"PRAGMA {pragma}")
