@@ -17,6 +17,7 @@ from typing import TypedDict, Unpack
 
 from system2.core import (
     FREE,
+    PLAIN,
     Budget,
     Chain,
     Event,
@@ -26,14 +27,16 @@ from system2.core import (
     Price,
     Problem,
     Strategy,
+    Style,
     Tree,
     Usage,
     Verifier,
 )
 from system2.demonstrations import Demonstration, conversation
 from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
-from system2.engine import Engine, Recall
+from system2.engine import Aside, Engine, Recall
 from system2.policies.failures import public
+from system2.replies import form_of, unfit
 from system2.routing import load
 from system2.store import Trace, new_run
 from system2.verifiers import Expressions
@@ -58,6 +61,7 @@ class Options(TypedDict, total=False):
     model_name, key, price, system   for a server
     examples    worked ones that a server's model reads before the question
     seed        the same seed gives the same tree
+    reply       how the answer is written for who asked, once the search is over; None: it is what was found
     trace       False: keep nothing on disk
     """
 
@@ -79,6 +83,7 @@ class Options(TypedDict, total=False):
     system: str
     examples: Sequence[Demonstration]
     seed: int
+    reply: Style | None
     trace: bool
 
 
@@ -125,8 +130,17 @@ def compose(
     recall: Recall | None = None,
     *,
     ordered: bool | None = None,
+    policy: Policy | None = None,
+    parent: Meter | None = None,
+    reserve: int = 0,
+    sidecars: Sequence[Aside] = (),
 ) -> Engine:
-    """The engine that these options ask for. Raises ValueError, WeightsError."""
+    """The engine that these options ask for. Raises ValueError, WeightsError.
+
+    policy  what `policy_of` made of the same options, where many searches share it
+    parent  the meter that they share
+    reserve   completion tokens set aside for the visible reply
+    """
     row = effort(options.get("effort", DEFAULT))
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
@@ -145,9 +159,14 @@ def compose(
             "such as http://localhost:8000/v1"
         )
     meter = Meter(
-        budget_of(options, row.tokens, remote), options.get("price", FREE if local else None)
+        replace(budget_of(options, row.tokens, remote), reserve=reserve),
+        options.get("price", FREE if local else None),
+        parent,
     )
-    policy = options.get("policy") or policy_of(options)
+    reply = options.get("reply")
+    if local and (why := unfit(problem, reply)):
+        raise ValueError(why)
+    policy = options.get("policy") or policy or policy_of(options)
     dial = row.token if local else options.get("effort", DEFAULT)
     return Engine(
         replace(problem, effort=dial),
@@ -156,10 +175,13 @@ def compose(
         meter,
         verifier=options.get("verifier", Expressions(refutes=local)),
         seed=options.get("seed"),
+        reply=reply,
+        form=form_of(reply, fills=local),
         run=run,
         settings=told(options),
         recall=recall,
         ordered=ordered,
+        sidecars=sidecars,
     )
 
 
@@ -171,7 +193,7 @@ def chosen(options: Options, row: Effort, tokens: int | None) -> Strategy:
         path = Path(options["routes"])
         changed = path.stat().st_mtime_ns
         return routed(path, changed, tokens or row.tokens, embedded(options))
-    return strategy_of(row, options.get("samples"))
+    return strategy_of(row, options.get("samples"), options.get("reply") or PLAIN)
 
 
 @lru_cache(maxsize=16)

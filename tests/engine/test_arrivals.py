@@ -21,6 +21,7 @@ from engine.fakes import (
 from engine.plans import sheaf
 
 from system2.core import (
+    PLAIN,
     Bill,
     Born,
     Budget,
@@ -287,7 +288,7 @@ def test_a_billed_failure_has_used_up_its_promise() -> None:
 def test_a_retry_leaves_the_reserve() -> None:
     policy = Faulty(Digits(length=2), only(1, Fault(0, reset())))
     budget = Budget(tokens=22, per_call=10, reserve=5)
-    _engine, end, _ = think(best_of(1), policy, budget, reply=True)
+    _engine, end, _ = think(best_of(1), policy, budget, reply=PLAIN)
     assert len(policy.requests) == 1, "twelve are left, of which five are not for retries"
     assert end.why == "failed"
 

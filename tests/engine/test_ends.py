@@ -25,6 +25,7 @@ from engine.fakes import (
 )
 
 from system2.core import (
+    PLAIN,
     Born,
     Budget,
     Called,
@@ -107,7 +108,7 @@ def test_waiting_for_what_other_searches_give_back() -> None:
     parent = Meter(Budget(tokens=10))
     held = parent.promise(1, 0, 10)
     assert held
-    engine = Engine(SUM, best_of(1), Digits(), Meter(parent=parent), reply=True, seed=1)
+    engine = Engine(SUM, best_of(1), Digits(), Meter(parent=parent), reply=PLAIN, seed=1)
 
     async def run() -> Finished:
         task = asyncio.create_task(engine.run())
@@ -130,7 +131,7 @@ def test_stop_before_the_start() -> None:
 @pytest.mark.parametrize("seed", [None, 1])
 def test_cancelling_drains_and_tells_the_end_before_it_rises(moment: int, seed: int | None) -> None:
     events: list[Event] = []
-    engine = Engine(SUM, best_of(3), hanging(2), Meter(parent=Meter()), seed=seed, reply=True)
+    engine = Engine(SUM, best_of(3), hanging(2), Meter(parent=Meter()), seed=seed, reply=PLAIN)
     engine.watchers.append(events.append)
 
     async def run() -> None:
@@ -197,7 +198,7 @@ def settled_but_for_lines(meter: Meter) -> bool:
 
 def test_cancelled_while_the_reply_is_written() -> None:
     policy = hanging(2)
-    engine = Engine(SUM, best_of(1), policy, Meter(Budget(reserve=50)), reply=True)
+    engine = Engine(SUM, best_of(1), policy, Meter(Budget(reserve=50)), reply=PLAIN)
     events: list[Event] = []
     engine.watchers.append(events.append)
 
@@ -239,7 +240,7 @@ def test_any_other_watcher_that_raises() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5])
 def test_the_deadline(seconds: float) -> None:
-    engine, end, events = think(best_of(5), hanging(3), Budget(seconds=seconds), reply=True)
+    engine, end, events = think(best_of(5), hanging(3), Budget(seconds=seconds), reply=PLAIN)
     assert end.why == "time"
     assert end.seconds < seconds + 5
     assert bool(end.answer) == (seconds > 0)
@@ -277,7 +278,7 @@ def test_an_error_in_a_plan_rises_after_all_is_settled(seed: int | None) -> None
 def test_time_is_set_aside_for_the_reply() -> None:
     budget = Budget(seconds=5.0, reserve_seconds=4.95, reserve=9)
     policy = Faulty(Digits(), only(2, Fault(1, hang=True)))
-    _, end, _ = think(best_of(2), policy, budget, reply=True)
+    _, end, _ = think(best_of(2), policy, budget, reply=PLAIN)
     assert (end.why, len(policy.requests)) == ("time", 3)
     assert end.usage.answer
 
@@ -288,7 +289,7 @@ def test_time_is_set_aside_for_the_reply() -> None:
 def test_the_reply_is_written_from_the_reserve() -> None:
     policy = Faulty(Digits(length=5), lambda n: None)
     budget = Budget(tokens=17, per_call=5, reserve=2)
-    engine, end, events = think(best_of(9), policy, budget, reply=True, seed=2)
+    engine, end, events = think(best_of(9), policy, budget, reply=PLAIN, seed=2)
     last = policy.requests[-1]
     assert (end.why, last.until, last.max_tokens) == ("budget", "reply", 2)
     assert [len(engine.tree.finals), end.usage.reasoning, end.usage.answer] == [3, 15, 1]
@@ -302,14 +303,14 @@ def test_without_a_reply_the_steps_own_answer_is_shown() -> None:
         size = 3 if fault.after else 1
         policy = Faulty(Digits(size=size), lambda n, fault=fault: fault if n == 2 else None)
         engine, end, _ = think(
-            best_of(1), policy, Budget(seconds=0.5 if fault.hang else None), reply=True
+            best_of(1), policy, Budget(seconds=0.5 if fault.hang else None), reply=PLAIN
         )
         assert end.answer == engine.tree.finals[0].answer
         assert (end.usage.answer, end.why) == (0, "complete")
 
 
 def test_no_room_for_a_reply() -> None:
-    end, events = think(best_of(1), Digits(), Budget(tokens=4), reply=True)[1:]
+    end, events = think(best_of(1), Digits(), Budget(tokens=4), reply=PLAIN)[1:]
     assert end.answer
     assert faults(events)[-1].error == "no budget is left for the reply"
 
@@ -334,7 +335,9 @@ def test_told_tokens_of_the_chosen_step_are_the_answer() -> None:
 
 def test_the_reply_waits_for_what_other_searches_give_back() -> None:
     parent = Meter(Budget(tokens=20))
-    engine = Engine(SUM, best_of(1), Digits(), Meter(Budget(per_call=5), parent=parent), reply=True)
+    engine = Engine(
+        SUM, best_of(1), Digits(), Meter(Budget(per_call=5), parent=parent), reply=PLAIN
+    )
     held: list[Any] = []
 
     def greedy(event: Event) -> None:

@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from system2.core import (
+    PLAIN,
     Budget,
     Delta,
     Event,
@@ -80,7 +81,7 @@ def test_recorded_events_regrow_the_identical_tree(
 ) -> None:
     policy = Late(Digits(**WILD), 3)
     budget = Budget(tokens=tokens, per_call=10)
-    engine = Engine(SUM, strategy, policy, Meter(budget), seed=seed, verifier=Marks(), reply=True)
+    engine = Engine(SUM, strategy, policy, Meter(budget), seed=seed, verifier=Marks(), reply=PLAIN)
     events: list[Event] = []
     engine.watchers.append(events.append)
 

@@ -21,6 +21,7 @@ from engine.fakes import (
 from engine.plans import sheaf
 
 from system2.core import (
+    PLAIN,
     Billed,
     Budget,
     Expand,
@@ -138,7 +139,7 @@ def test_a_verifiers_call_is_cut_at_its_grant_and_tried_again() -> None:
 def test_a_verifier_leaves_the_reserve() -> None:
     budget = Budget(tokens=30, per_call=10, reserve=10)
     engine, end, events = think(
-        weighing(1), Digits(length=8), budget, verifier=Judge(15), reply=True
+        weighing(1), Digits(length=8), budget, verifier=Judge(15), reply=PLAIN
     )
     assert [fault.role for fault in faults(events)] == ["verifier"]
     assert end.answer == "".join(step.text for step in engine.tree.finals[0].chain())

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from system2.core import (
+    PLAIN,
     Billed,
     Born,
     Budget,
@@ -25,6 +26,7 @@ from system2.core import (
     Request,
     Resumed,
     Strategy,
+    Style,
     Usage,
     Verifier,
 )
@@ -66,7 +68,7 @@ def engine(
     verifier: Verifier | None = None,
     arrive: int = 0,
     meter: Meter | None = None,
-    reply: bool = False,
+    reply: Style | None = None,
 ) -> tuple[Engine, Faulty]:
     # Digits counts its tries by seed, and all judges' calls have the same few: these must not fail.
     wild = {} if isinstance(verifier, Judge) else WILD
@@ -182,9 +184,9 @@ def test_what_was_under_way_counts_as_spent() -> None:
 
 
 def test_a_reply_that_came_is_shown_and_not_bought_again() -> None:
-    whole, _ = engine(best_of(2), reply=True)
+    whole, _ = engine(best_of(2), reply=PLAIN)
     end, events = drive(whole)
-    again, policy = engine(best_of(2), Recall(events[:-1]), reply=True)
+    again, policy = engine(best_of(2), Recall(events[:-1]), reply=PLAIN)
     assert (drive(again)[0].answer, policy.requests) == (end.answer, [])
 
 

@@ -8,18 +8,20 @@ from decimal import Decimal
 
 from system2.core.money import Usage
 from system2.core.plan import Style, Until
-from system2.core.problem import Problem, Step
+from system2.core.policy import Occasion
+from system2.core.problem import Problem, Step, Token
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run begins. `settings` says what was asked for, in words a person can repeat."""
+    """A run begins. `settings` says what was asked for, in words a person can repeat; reply: how it is shown."""
 
     run: str
     problem: Problem
     seed: int
     ordered: bool
     settings: dict[str, str]
+    reply: Style | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,18 @@ class Called:
     seeds: tuple[int, ...]
     grant: int
     prompt: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text as it is being written. Shown, not stored."""
+    """Text as it is being written. Shown, not stored; calls of tools are told when they are whole."""
 
     ask: int
     child: int
     text: str
     reply: bool
+    spelt: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Replied:
     """A call is over, its last try too: what it brought, by child. Kept, so that nothing is paid for twice.
 
     failed  nothing came, though the backend did not say that there is nothing
-    request   a digest of what a verifier's call asked; empty for the policy's
+    request   a digest of what a verifier's or a sidecar's call asked; empty for the policy's
     """
 
     ask: int
@@ -148,8 +152,43 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Sidecar `by` said something of a continuation, for people to read.
+
+    of   a digest of the occasion and the chain, so that a run that goes on does not say it again
+    """
+
+    ask: int
+    child: int
+    text: str
+    by: str
+    what: Occasion
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """Sidecar `by` forbade steps of a continuation, from number `step` (from 0) on: they are never planted.
+
+    stop  the run ends because of it
+    of    a digest of the chain up to the last step that was shown; empty: it could not look, and is strict
+    """
+
+    ask: int
+    child: int
+    step: int
+    reason: str
+    stop: bool
+    by: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
-    """These asks are done and handed to the plan together; `failed` ones brought nothing."""
+    """These asks are done and handed to the plan together.
+
+    failed  of these, the ones that brought nothing, or of which something was vetoed: they close no node
+    """
 
     asks: tuple[int, ...]
     failed: tuple[int, ...] = ()
@@ -157,7 +196,11 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run is over: the chosen node (None: nothing was thought), its answer, and why it ended."""
+    """The run is over: the chosen node (None: nothing was thought), its answer, and why it ended.
+
+    call  the answer is calls of tools, as canonical JSON
+    cut   why the reply shown is only a beginning: "limit" or "filter"; empty: it is whole
+    """
 
     node: int | None
     answer: str | None
@@ -167,6 +210,8 @@ class Finished:
     roles: dict[str, Usage]
     cost: Decimal | None
     seconds: float
+    call: bool = False
+    cut: str = ""
 
 
 Event = (
@@ -182,6 +227,8 @@ Event = (
     | Born
     | Merged
     | Scored
+    | Noted
+    | Vetoed
     | Handed
     | Finished
 )

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from system2.core.problem import Step
+from system2.core.problem import LATE, Step, terse
 from system2.core.tree import Key, Node, Tree
 
 Until = Literal["token", "step", "answer", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """JSON that a reply must be. schema: as JSON text; "": any object.
+
+    strict  as the client says it; what is shown satisfies the schema either way
+    """
+
+    schema: str = ""
+    name: str = ""
+    description: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +31,12 @@ class Style:
 
     prefix  text forced upon the continuation
     at      write anew from this token of the node's own step on, 0 being its first: a fork in it
+    Of replies, all but the shown text untouched:
+    stop          strings that end it and are left out (also of steps: where a server ends them)
+    limit         tokens of the text at most
+    top_logprobs  so many alternatives of each of its tokens; None: its tokens need not be told
+    format        what JSON it must be
+    complaint     why the reply before this one was not taken
     """
 
     prompt: str | None = None
@@ -25,6 +44,17 @@ class Style:
     temperature: float | None = None
     stop: tuple[str, ...] = ()
     at: int | None = None
+    top_p: float | None = field(default=None, metadata=LATE)
+    presence_penalty: float | None = field(default=None, metadata=LATE)
+    frequency_penalty: float | None = field(default=None, metadata=LATE)
+    logit_bias: tuple[tuple[int, float], ...] = field(default=(), metadata=LATE)
+    top_logprobs: int | None = field(default=None, metadata=LATE)
+    limit: int | None = field(default=None, metadata=LATE)
+    format: Format | None = field(default=None, metadata=LATE)
+    complaint: str = field(default="", metadata=LATE)
+
+    def __repr__(self) -> str:
+        return terse(self)
 
 
 PLAIN = Style()

@@ -1,4 +1,4 @@
-"""Who proposes and who scores: the protocols of policies and verifiers, and what passes between them and the engine."""
+"""Who proposes, who scores, who watches: protocols of policies, verifiers, sidecars, and what passes between them and the engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from system2.core.money import Usage
 from system2.core.plan import PLAIN, Style, Until
-from system2.core.problem import Chain, Kind, Problem
+from system2.core.problem import Chain, Kind, Problem, Token
 
 End = Literal["", "step", "answer", "cut"]
 
@@ -17,10 +17,11 @@ End = Literal["", "step", "answer", "cut"]
 class Delta:
     """A piece of child `child` as it arrives.
 
-    tokens   completion tokens of this piece; kind "reply": part of the answer's own text
+    tokens   completion tokens of this piece; kind "reply": part of the answer's own text; "call": of a call
     logprobs, ids   one entry a token, where the backend gives them
     end      the piece ends a step, the whole answer, or was cut off at the limit of tokens
     answer   with end "answer": the final answer that was read out of the text
+    spelt    the piece token by token, where the style asks for that
     """
 
     child: int
@@ -32,6 +33,7 @@ class Delta:
     end: End = ""
     answer: str | None = None
     state: Any = None
+    spelt: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Request:
 
 
 class Policy(Protocol):
-    """Writes continuations. `can` names what its backend offers: "continue", "n", "logprobs"."""
+    """Writes continuations. `can` names what its backend offers: "continue", "n", "logprobs", "tools",
+    "images", "files", and "schema", where replies can be bound to one.
+    """
 
     @property
     def can(self) -> frozenset[str]:
@@ -94,6 +98,83 @@ class Verifier(Protocol):
         self, problem: Problem, chains: Sequence[Chain], write: Write
     ) -> list[float | None]:
         """One score a chain. A verifier that is a model writes through `write`, which pays for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Is a text what was asked for? `text`: as it may be shown; None: it is not, `complaint` says why."""
+
+    text: str | None
+    complaint: str = ""
+
+
+class Form(Protocol):
+    """What a reply must be."""
+
+    async def fit(self, text: str) -> Fit:
+        """Does this text fit? Raises TimeoutError where that cannot be told in time."""
+        ...
+
+    def filled(self, answer: str) -> str | None:
+        """The form with this answer in its one place; None: it has none, or several."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a sidecar says of the thoughts, for people to read: a bold title, a blank line, 1–3 sentences."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """What a sidecar was shown must not stand; stop: nor may the run go on."""
+
+    reason: str
+    stop: bool = False
+
+
+Occasion = Literal["step", "answer", "lead", "wrong", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Why a sidecar is shown a chain.
+
+    what    step: it has grown; answer: it came to an answer that is new; lead: its answer has overtaken
+            `other`; wrong: it was refuted; reply: its end is the text that will be shown
+    since   how many of the chain's steps it was shown before
+    """
+
+    what: Occasion = "step"
+    since: int = 0
+    other: str | None = None
+
+
+class Sidecar(Protocol):
+    """Watches thoughts at the ends of steps: summaries, moderation. What it says is never thought with."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the trace; no two of a run have the same."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Must it have looked before a step is planted? Else it looks beside the search, and has no veto."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Most completion tokens of one of its calls; 0: it makes none."""
+        ...
+
+    async def at_step(
+        self, problem: Problem, chain: Chain, write: Write, moment: Moment
+    ) -> Note | Veto | None:
+        """A note, a veto, or nothing to say. One that is a model writes through `write`, which pays for it."""
         ...
 
 

@@ -26,7 +26,12 @@ class Judge:
         part.scores = dict(zip(whole, scores, strict=True))
 
     async def scores(self, part: Part, chains: Sequence[Chain]) -> list[float | None]:
-        """One score a chain; None each where the verifier fails or is late."""
+        """One score a chain; None each where the verifier fails or is late, and for calls of tools."""
+        calls = [bool(chain) and chain[-1].kind == "call" for chain in chains]
+        if any(calls):  # whether a call is right, its result will show
+            texts = [chain for chain, call in zip(chains, calls, strict=True) if not call]
+            given = iter(await self.scores(part, texts))
+            return [None if call else next(given) for call in calls]
         nothing: list[float | None] = [None] * len(chains)
         if not chains or not self.verifier:
             return nothing

@@ -35,11 +35,23 @@ class Writing:
 
     def end(self) -> None:
         """Nothing more comes: what stands unfinished is a cut step, if it was paid for."""
+        deaf = self.reply and self.tokens > self.grant
         for child, pieces in sorted(self.open.items()):
             if any(piece.tokens or (piece.text and not piece.ids) for piece in pieces):
                 step = replace(joined(pieces), cut=True, final=False, answer=None)
+                step = replace(step, state="limit") if deaf else step
                 self.chains.setdefault(child, []).append(step)
         self.open.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        """The bill of a single continuation knows best how many tokens its shown text has."""
+        bill = self.bill
+        if len(self.chains) != 1 or bill is None or bill.estimated or not bill.usage.answer:
+            return
+        (steps,) = self.chains.values()
+        if steps[-1].told:
+            steps[-1] = replace(steps[-1], told=bill.usage.answer)
 
     def usage(self, prompt: int, *, broken: str, unseen: bool) -> Usage:
         """What this try cost: its bill, else what was counted. All of it is reasoning, for now.
@@ -74,19 +86,21 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     ids = [id for d in pieces for id in d.ids]
     logprobs = [logprob for d in pieces for logprob in d.logprobs]
     sampled = [bool(d.tokens) for d in pieces for _ in d.ids]
+    cut = last.end == "cut"
     count = tokens + sampled.count(False)
     return Step(
         text=mended("".join([d.text for d in pieces])),
         tokens=tokens,
-        kind=pieces[0].kind,
-        state=last.state,
+        kind="call" if last.kind == "call" else pieces[0].kind,
+        state=last.state or ("limit" if cut and reply else None),
         answer=last.answer,
         final=last.end == "answer" and not reply,
-        cut=last.end == "cut",
-        told=sum([d.tokens for d in pieces if d.kind == "reply"]),
+        cut=cut,
+        told=sum([d.tokens for d in pieces if d.kind in ("reply", "call")]),
         ids=tuple(ids) if len(ids) == count else (),
         logprobs=tuple(logprobs) if len(logprobs) == count else (),
         sampled=() if all(sampled) or len(ids) != count else tuple(sampled),
+        spelt=tuple([token for d in pieces for token in d.spelt]),
     )
 
 

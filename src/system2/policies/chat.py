@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from system2.core import Bill, CallFailed, Delta, Request, Usage
+from system2.core import Bill, CallFailed, Delta, Format, Request, Usage
 from system2.policies.clients import Clients
 from system2.policies.failures import Failures
 from system2.policies.patience import Patience
 from system2.policies.prompts import Prefill, messages, prefills
+from system2.policies.refusals import DROPPABLE, named, of_one_schema, takes_none
 from system2.policies.row import Row
 from system2.policies.segment import MARK, By, Segmenter, written
+from system2.policies.toolcalls import Calls
+from system2.policies.visible import Visible
+from system2.policies.wire import media, response_format, size, tooling
 
-DROPPABLE = ("max_completion_tokens", "stream_options", "seed")
-"""Fields a server may refuse: the first is sent as max_tokens then, the others not at all."""
+KEPT = 256  # schemas that a server does not take, remembered
 
 
 @dataclass(slots=True)
@@ -47,6 +50,9 @@ class Chat:
                 SGLang): steps then end by `stop`, and their bills are exact. None: as vLLM and SGLang
     opens       the chat template itself writes `<think>` before the model does
     efforts     the server takes `reasoning_effort`
+    tools       the server takes tools; images, files: it takes these in messages. None: found out
+    schema      it can bind a reply to a JSON schema; None: found out. Where not, the schema is told in words
+    picture     tokens that one image counts at most, before a bill has come
     timeout     seconds without a sign of life, at most; less once many calls were answered (patience.py)
     extra       further fields of the body
     """
@@ -64,6 +70,11 @@ class Chat:
         opens: bool = False,
         logprobs: bool = False,
         efforts: bool = False,
+        tools: bool = True,
+        images: bool | None = None,
+        files: bool | None = None,
+        schema: bool | None = None,
+        picture: int = 2048,
         temperature: float | None = None,
         timeout: float = 120.0,
         extra: Mapping[str, Any] | None = None,
@@ -73,10 +84,14 @@ class Chat:
         self.prefill: Prefill = prefill
         self.logprobs, self.efforts, self.opens = logprobs, efforts, opens
         self.temperature, self.timeout, self.extra = temperature, timeout, dict(extra or {})
+        self.tools, self.picture = tools, picture
+        self._media = {"images": images, "files": files}
         self._many = can_n
         vllm = prefill == "continue_final_message"
         self._stops = vllm if tells_stop is None else tells_stop
-        self._refused: frozenset[str] = frozenset()
+        self._refused = frozenset({"response_format"} if schema is False else ())
+        self._unbound: set[Format] = set()  # schemas that it does not take, though it does others
+        self._thinks: bool | None = None  # does it write thoughts that nobody asked for?
         self._failures = Failures(model, base_url, key, timeout)
         self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
         self._share: float | None = None  # prompt tokens of the last bill in its bound
@@ -90,21 +105,29 @@ class Chat:
     def can(self) -> frozenset[str]:
         """ "n" only once it is known; a begun chain can be continued by any server, if quoted."""
         offers = {"continue": True, "n": self._many is True, "logprobs": self.logprobs}
+        offers |= {"tools": self.tools, "schema": "response_format" not in self._refused}
+        offers |= {name: can is not False for name, can in self._media.items()}
         return frozenset(name for name, offered in offers.items() if offered)
 
     def prompt_bound(self, request: Request) -> int:
-        """UTF-8 bytes, 16 a message and 256, stretched when a bill has shown it to be too low."""
+        """UTF-8 bytes, 16 a message and 256, images at most, stretched when a bill has shown it to be too low."""
         calls = request.n if self._many is False else 1
         return int(self._bound(request) * self._stretch) * calls
 
     def _bound(self, request: Request) -> int:
         sent = messages(request, by=self.by, prefill=self.prefill)
-        return 256 + sum(16 + len(m["content"].encode("utf-8", "replace")) for m in sent)
+        tools = tooling(request) if self.tools else {}
+        return (
+            256
+            + sum(size(message, self.picture) for message in sent)
+            + (len(json.dumps(tools).encode()) if tools else 0)
+        )
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
         """One bill at the end: the server's usage, or an estimate where it gave none."""
         if request.style.at is not None:
             raise CallFailed("a chat server cannot fork a step inside (style.at)", retry=False)
+        self._check(request)
         everyone = tuple(range(request.n))
         apart = request.n > 1 and self._many is False
         call = Call(request, deque([(c,) for c in everyone] if apart else [everyone]), Usage())
@@ -157,6 +180,8 @@ class Chat:
             raise failure
         self._missing(call, rows)
         self._book(call, rows, counts)
+        thinks = any(row.thinks for row in rows) or _reasoning(counts) > 0
+        self._thinks = thinks or bool(self._thinks)
         came = sum(row.tokens for row in rows)  # pieces, where the server does not count them
         hidden = _reasoning(counts) > came or _count(counts, "completion_tokens") > 4 * came + 16
         self._patience.answered(silence, hidden=hidden)
@@ -206,8 +231,19 @@ class Chat:
         stops = self._step_stops(request) + request.style.stop if request.until == "step" else ()
         before = "" if reply else written(request.chain, self.by)
         segmenter = Segmenter(self.by, reply=reply and not self.opens)
-        told = self._stops or not request.style.stop
-        return Row(child, request.until, segmenter, before, stops, told=told)
+        style = request.style
+        told = self._stops or not style.stop
+        return Row(
+            child,
+            request.until,
+            segmenter,
+            before,
+            stops,
+            Calls(one=request.problem.parallel_calls is False),
+            Visible(style.stop, style.limit) if reply else None,
+            told=told,
+            spells=reply and style.top_logprobs is not None,
+        )
 
     # ---------------------------------------------------------------- the request on the wire
 
@@ -215,18 +251,24 @@ class Chat:
         """The stream of a call; None where the server turned out to take one child at a time."""
         client = await self._clients.client()
         sdk = self._clients.sdk
-        body = self._body(call.request, children)
-        dropped = self._refused
+        format, unbound = call.request.style.format, frozenset({"response_format"})
+        alone = unbound if format in self._unbound else frozenset[str]()  # refused for this one
+        dropped = self._refused | alone
         first: Exception | None = None
         while True:
             try:
-                create = client.chat.completions.create(**_without(body, dropped))
+                create = client.chat.completions.create(
+                    **self._body(call.request, children, dropped)
+                )
                 stream, _ = await self._patience.wait(create, first=True)
-                self._refused = dropped  # only now: a server may name a field it takes
+                # only now: a server may name a field it takes
+                self._refused = dropped - alone
+                if format and alone and len(self._unbound) < KEPT:
+                    self._unbound.add(format)
                 return stream
             except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
                 first = first or error
-                name = _named(error)
+                name = named(error)
                 if name == "n" and len(children) > 1:
                     self._many = False
                     call.again.extend((child,) for child in children)
@@ -234,62 +276,90 @@ class Chat:
                 if name not in DROPPABLE or name in dropped:
                     break
                 dropped |= {name}
+                if name in unbound and of_one_schema(error):
+                    alone = unbound
             except TimeoutError:
                 raise self._failures.silent(self._patience.seconds) from None
             except (sdk.OpenAIError, ValueError) as error:
                 first = error
                 break
-        raise self._failures.of(first)
+        raise self._misfit(call.request, first) or self._failures.of(first)
 
-    def _body(self, request: Request, children: tuple[int, ...]) -> dict[str, Any]:
+    def _check(self, request: Request) -> None:
+        """Raises CallFailed for what this server is known not to take."""
+        if request.problem.tools and not self.tools and request.problem.tool_choice == "required":
+            raise CallFailed(
+                f"{self.model} at {self._failures.host} takes no tools, and one has to be called",
+                retry=False,
+            )
+        for name in sorted(media(request)):
+            if self._media[name] is False:
+                raise self._without(name)
+
+    def _misfit(self, request: Request, error: Exception | None) -> CallFailed | None:
+        """Images or files were refused for what they are: they will be each time."""
+        for name in sorted(media(request)):
+            if takes_none(error, name):
+                self._media[name] = False
+                return self._without(name)
+        return None
+
+    def _without(self, name: str) -> CallFailed:
+        return CallFailed(
+            f"{self.model} at {self._failures.host} takes no {name}; leave them out, or choose a model "
+            "that does",
+            retry=False,
+        )
+
+    def _body(
+        self, request: Request, children: tuple[int, ...], dropped: frozenset[str]
+    ) -> dict[str, Any]:
+        """The body as this server takes it."""
         style, extra = request.style, dict(self.extra)
+        limit = 1 if request.until == "token" else request.max_tokens
         stops = [*style.stop, *self._step_stops(request)]
+        if request.until == "reply":
+            # Thoughts of its own must not end by them; the row looks at what is shown in any case.
+            limit = min(limit, style.limit or limit) if self._thinks is False else limit
+            stops = stops if self._thinks is False else []
+        bound = style.format is not None and "response_format" not in dropped
         heat = self.temperature if style.temperature is None else style.temperature
         options: dict[str, Any] = {
             "stop": stops or None,
             "temperature": heat,
+            "top_p": style.top_p,
+            "presence_penalty": style.presence_penalty,
+            "frequency_penalty": style.frequency_penalty,
+            "logit_bias": {str(id): bias for id, bias in style.logit_bias} or None,
             "n": len(children) if len(children) > 1 else None,
-            "logprobs": True if self.logprobs else None,
+            "logprobs": True if self.logprobs or style.top_logprobs is not None else None,
+            "top_logprobs": style.top_logprobs or None,
+            "response_format": response_format(style.format) if style.format and bound else None,
             "reasoning_effort": request.problem.effort if self.efforts else None,
             # Gateways in between read numbers as 53 bits, some servers as 32.
             "seed": request.seeds[min(children)] % 2**31 if request.seeds else None,
         }
         if self.prefill == "continue_final_message" and prefills(request, self.prefill):
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
-        return {
+        body: dict[str, Any] = {
             "model": self.model,
-            "messages": messages(request, by=self.by, prefill=self.prefill),
+            "messages": messages(request, by=self.by, prefill=self.prefill, bound=bound),
             "stream": True,
             "stream_options": {"include_usage": True},
-            "max_completion_tokens": 1 if request.until == "token" else request.max_tokens,
+            "max_completion_tokens": limit,
             **{name: value for name, value in options.items() if value is not None},
+            **(tooling(request) if self.tools else {}),
             **({"extra_body": extra} if extra else {}),
         }
+        if "max_completion_tokens" in dropped:
+            body["max_tokens"] = limit
+        return {name: value for name, value in body.items() if name not in dropped}
 
     def _step_stops(self, request: Request) -> tuple[str, ...]:
         """Strings that end a step on the server already, where it says which of them did."""
         if not self._stops or request.until != "step":
             return ()
         return {"paragraph": ("\n\n",), "marker": (MARK,), "sentence": ()}[self.by]
-
-
-def _without(body: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
-    """The body as this server takes it."""
-    out = {name: value for name, value in body.items() if name not in dropped}
-    if "max_completion_tokens" in dropped:
-        out["max_tokens"] = body["max_completion_tokens"]
-    return out
-
-
-def _named(error: Any) -> str | None:
-    """The field that a server refuses, if it is one we can do without."""
-    if error.param in (*DROPPABLE, "n"):
-        return error.param
-    text = str(error.message)
-    for name in DROPPABLE:
-        if re.search(rf"\b{name}\b", text):
-            return name
-    return "n" if re.search(r"""['"`]n['"`]|\bn\s*(?:>|=|must|should)""", text) else None
 
 
 def _reasoning(counts: Any) -> int:

@@ -58,7 +58,7 @@ class Segmenter:
         self.filled = False  # has the step a visible character?
         self.texts: dict[str, list[str]] = {"thought": [], "reply": []}
         self._content: Literal["thought", "reply"] = "reply" if reply else "thought"
-        self._fresh = True  # no content came but blanks: <think> may open
+        self.fresh = True  # no content came but blanks: <think> may open
         self._raw: str = ""  # may be the beginning of a tag
         self._held: str = ""  # not known yet on which side of a step's end it stands
         self._tail: str = ""  # the end of the step so far
@@ -70,11 +70,11 @@ class Segmenter:
             return [*self._turn("thought"), *self._write(text)]
         spans: list[Span] = []
         self._raw += text
-        if self._fresh:
+        if self.fresh:
             start = self._raw.lstrip()
             if OPEN.startswith(start):  # also where nothing is left
                 return []
-            self._fresh = False
+            self.fresh = False
             if start.startswith(OPEN):
                 self._raw = start[len(OPEN) :]
                 spans += self._turn("thought")
@@ -102,7 +102,7 @@ class Segmenter:
         """What was held back: nothing more comes. Who closes says how the last step ends."""
         spans: list[Span] = []
         if self._raw:
-            if self._fresh and self._raw.strip():
+            if self.fresh and self._raw.strip():
                 spans += self._turn(self._content)
             spans += self._write(self._raw)
         spans += self._span(self._rest())

@@ -1,3 +1,19 @@
 """Watchers of events: metrics, spans, logs. None of them sees a thought or a key."""
 
-__all__: list[str] = []
+from system2.server.watch.logs import Logs, begin
+from system2.server.watch.metrics import Metrics
+from system2.server.watch.otlp import spans_of
+from system2.server.watch.spans import Heading, Spans
+from system2.server.watch.watch import Follower, Visit, Watch
+
+__all__ = [
+    "Follower",
+    "Heading",
+    "Logs",
+    "Metrics",
+    "Spans",
+    "Visit",
+    "Watch",
+    "begin",
+    "spans_of",
+]
