@@ -34,9 +34,7 @@ def killed(url: str, first: int, after: int) -> set[int]:
 
 def test_killed_while_it_books(url: str) -> None:
     sure: set[int] = set()
-    for n in range(
-        ROUNDS
-    ):  # each goes over the last calls of the one before, as a resumed run does
+    for n in range(ROUNDS):  # each books the last calls of the one before again, as a resumed run
         sure |= killed(url, max(0, max(sure, default=0) - 10), 30 + 7 * n)
 
     async def main() -> None:
@@ -50,4 +48,4 @@ def test_killed_while_it_books(url: str) -> None:
             assert told.calls == told.usage.prompt == len(calls)
 
     asyncio.run(main())
-    assert len(sure) >= 30 * ROUNDS
+    assert len(sure) >= 20 * ROUNDS

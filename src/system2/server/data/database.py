@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import aiosqlite
 from platformdirs import user_data_path
 from sqlalchemy import URL, Connection, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -142,24 +142,47 @@ def engine_of(url: URL) -> AsyncEngine:
         return create_async_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_size=10, pool_timeout=60
         )
+    file = url.database or ""
     engine = create_async_engine(
-        url, hide_parameters=True, pool_size=8, max_overflow=0, pool_timeout=60
-    )
-
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        url, hide_parameters=True, pool_size=8, max_overflow=0, pool_timeout=60,
+        async_creator=lambda: connect(file),
+    )  # fmt: skip
 
     def begun(connection: Connection) -> None:
         how: str = connection.get_execution_options().get("how", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {how}")
 
-    event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
     return engine
+
+
+async def connect(file: str) -> aiosqlite.Connection:
+    """A connection to a file. Where it fails, or who opens it leaves, none is left behind."""
+    connection = aiosqlite.connect(file, isolation_level=None)  # nobody guesses where to begin
+    vars(connection)["_thread"].daemon = True  # as SQLAlchemy does: it may not hold up an exit
+    opening = asyncio.create_task(prepared(connection))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await opening
+        await connection.close()
+        raise
+
+
+async def prepared(connection: aiosqlite.Connection) -> aiosqlite.Connection:
+    """Open it, with the settings that safety hangs on."""
+    try:
+        await connection
+    except BaseException:  # its thread ends by itself, but not before the loop may
+        await asyncio.to_thread(vars(connection)["_thread"].join)
+        raise
+    try:
+        for pragma in PRAGMAS:
+            await connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def version_of(connection: Connection) -> str | None:
