@@ -35,13 +35,24 @@ MAY = {
     "effort": {"core", "search", "verifiers", "routing"},
     "routing": {"core", "search"},
     "demonstrations": {"core"},
-    "solve": BELOW | {"demonstrations", "effort", "routing"},
+    "replies": {"core", "policies", "verifiers"},
+    "solve": BELOW | {"demonstrations", "effort", "routing", "replies"},
     "prices": {"core", "solve"},
     "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
     "resuming": BELOW | {"records", "solve"},
     "batch": {"core", "engine", "solve", "resuming"},
     "server": BELOW
-    | {"records", "estimate", "effort", "routing", "demonstrations", "prices", "solve", "resuming"},
+    | {
+        "records",
+        "estimate",
+        "effort",
+        "routing",
+        "demonstrations",
+        "prices",
+        "replies",
+        "solve",
+        "resuming",
+    },
     "training": BELOW | {"tasks", "effort", "solve"},
     "evals": BELOW | {"tasks", "effort", "solve"},
     "cli": BELOW
@@ -54,6 +65,7 @@ MAY = {
         "effort",
         "routing",
         "prices",
+        "replies",
         "solve",
         "resuming",
         "batch",
@@ -132,6 +144,7 @@ def test_what_answers_knows_no_gold_answers():
         "demonstrations",
         "solve",
         "auto_cot",
+        "replies",
         "resuming",
     ):
         assert "tasks" not in MAY[here]

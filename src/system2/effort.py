@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from system2.core import Node, Strategy, Tree
+from system2.core import PLAIN, Node, Strategy, Style, Tree
 from system2.routing import Routes, Ways, router
 from system2.search import (
     best,
@@ -61,15 +61,15 @@ def effort(name: str) -> Effort:
     return EFFORTS[name]
 
 
-def strategy_of(row: Effort, samples: int | None = None) -> Strategy:
-    """The strategy of a row; `samples` overrides its number of lines of thought.
+def strategy_of(row: Effort, samples: int | None = None, reply: Style = PLAIN) -> Strategy:
+    """The strategy of a row; `samples` overrides its number of lines of thought. reply: how it is shown.
 
     Answers a verifier found right win; where none was checked, answers are weighed by how sure the
     model was of the lines that led to them (all the same where a server tells no log-probabilities).
     """
     count = row.samples if samples is None else samples
     if count == 0:
-        return direct()
+        return direct(reply)
     if count == 1:
         return best_of(1)
     return best_of(

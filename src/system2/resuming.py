@@ -91,7 +91,7 @@ def regrown(
             f"the run {run} was given objects of its own ({', '.join(missing)}); go on with it from "
             f"Python: system2.resume({run!r}, {', '.join(f'{name}=…' for name in missing)})"
         )
-    for name in ("seed", "system", "examples"):
+    for name in ("seed", "system", "examples", "reply"):
         if name in options:
             raise ValueError(
                 f"{name}: a run goes on with the one that it has; ask anew for another"
@@ -107,7 +107,8 @@ def regrown(
         }
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"the trace of {run} is damaged, it cannot go on ({error!r})") from error
-    given = cast(Options, {**merged(then, options, run, recall), "seed": started.seed})
+    kept = {"seed": started.seed, "reply": started.reply}
+    given = cast(Options, {**merged(then, options, run, recall), **kept})
     return compose(
         started.problem, given, run, recall, ordered=started.ordered, policy=policy, parent=parent
     )

@@ -17,6 +17,7 @@ from typing import TypedDict, Unpack
 
 from system2.core import (
     FREE,
+    PLAIN,
     Budget,
     Chain,
     Event,
@@ -26,6 +27,7 @@ from system2.core import (
     Price,
     Problem,
     Strategy,
+    Style,
     Tree,
     Usage,
     Verifier,
@@ -34,6 +36,7 @@ from system2.demonstrations import Demonstration, conversation
 from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
 from system2.engine import Aside, Engine, Recall
 from system2.policies.failures import public
+from system2.replies import form_of, unfit
 from system2.routing import load
 from system2.store import Trace, new_run
 from system2.verifiers import Expressions
@@ -58,6 +61,7 @@ class Options(TypedDict, total=False):
     model_name, key, price, system   for a server
     examples    worked ones that a server's model reads before the question
     seed        the same seed gives the same tree
+    reply       how the answer is written for who asked, once the search is over; None: it is what was found
     trace       False: keep nothing on disk
     """
 
@@ -79,6 +83,7 @@ class Options(TypedDict, total=False):
     system: str
     examples: Sequence[Demonstration]
     seed: int
+    reply: Style | None
     trace: bool
 
 
@@ -158,6 +163,9 @@ def compose(
         options.get("price", FREE if local else None),
         parent,
     )
+    reply = options.get("reply")
+    if local and (why := unfit(problem, reply)):
+        raise ValueError(why)
     policy = options.get("policy") or policy or policy_of(options)
     dial = row.token if local else options.get("effort", DEFAULT)
     return Engine(
@@ -167,6 +175,8 @@ def compose(
         meter,
         verifier=options.get("verifier", Expressions(refutes=local)),
         seed=options.get("seed"),
+        reply=reply,
+        form=form_of(reply, fills=local),
         run=run,
         settings=told(options),
         recall=recall,
@@ -183,7 +193,7 @@ def chosen(options: Options, row: Effort, tokens: int | None) -> Strategy:
         path = Path(options["routes"])
         changed = path.stat().st_mtime_ns
         return routed(path, changed, tokens or row.tokens, embedded(options))
-    return strategy_of(row, options.get("samples"))
+    return strategy_of(row, options.get("samples"), options.get("reply") or PLAIN)
 
 
 @lru_cache(maxsize=16)

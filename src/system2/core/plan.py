@@ -52,7 +52,9 @@ class Style:
     limit: int | None = field(default=None, metadata=LATE)
     format: Format | None = field(default=None, metadata=LATE)
     complaint: str = field(default="", metadata=LATE)
-    __repr__ = terse
+
+    def __repr__(self) -> str:
+        return terse(self)
 
 
 PLAIN = Style()

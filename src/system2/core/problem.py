@@ -77,7 +77,9 @@ class Message:
     parts: tuple[Content, ...] = field(default=(), metadata=LATE)
     calls: tuple[ToolCall, ...] = field(default=(), metadata=LATE)
     call_id: str = field(default="", metadata=LATE)
-    __repr__ = terse
+
+    def __repr__(self) -> str:
+        return terse(self)
 
     @classmethod
     def of(cls, role: Role, parts: Sequence[Content]) -> Message:
@@ -103,7 +105,9 @@ class Problem:
     tool_choice: Literal["", "auto", "none", "required"] = field(default="", metadata=LATE)
     allowed: tuple[str, ...] = field(default=(), metadata=LATE)
     parallel_calls: bool | None = field(default=None, metadata=LATE)
-    __repr__ = terse
+
+    def __repr__(self) -> str:
+        return terse(self)
 
     @classmethod
     def of(cls, question: str, *, system: str | None = None, effort: str | None = None) -> Problem:

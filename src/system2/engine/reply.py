@@ -131,13 +131,11 @@ def read(steps: Sequence[Step]) -> Shown | None:
     if not steps:
         return None
     last, told = steps[-1], sum(step.told for step in steps)
-    text = "".join(step.text for step in steps if step.kind == "reply")  # as it was streamed
     if not last.cut:
-        text = last.answer if last.kind == "call" or not text.strip() else text
-        return Shown(text, told, step=last) if text else None
+        return Shown(last.answer, told, step=last) if last.answer else None
     if last.state not in ("limit", "filter"):
         return None
-    return Shown(text or None, told, last.state, last)
+    return Shown(last.text if last.kind == "reply" else None, told, last.state, last)
 
 
 async def replied(caller: Caller, number: int, node: Node, style: Style) -> list[Step]:

@@ -96,6 +96,7 @@ class Digits:
                 if chance("hang", *key, child, len(texts[child])) * self.length < self.hang:
                     await asyncio.Event().wait()
                 texts[child] += digit
+                said = digit if request.until == "reply" else texts[child]
                 for n in range(size):
                     if self.delay:
                         await asyncio.sleep(self.delay * (1 + dice(*key, child, spent) % 3))
@@ -107,7 +108,7 @@ class Digits:
                         digit if last and size == self.size else "",
                         kind="reply" if request.until == "reply" else "thought",
                         end="" if not last else "cut" if lost else end,
-                        answer=texts[child] if last and end == "answer" and not lost else None,
+                        answer=said if last and end == "answer" and not lost else None,
                     )
                 told += size if request.until == "reply" else 0
                 if lost or end == "answer" or request.until in ("step", "token"):

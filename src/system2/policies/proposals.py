@@ -67,7 +67,11 @@ class Proposals:
             style = replace(request.style, prompt=self.prompt.replace("{n}", str(request.n)))
             most = request.n * request.max_tokens
             seeds = request.seeds[:1]
-            return [replace(request, n=1, until="reply", max_tokens=most, seeds=seeds, style=style)]
+            problem = request.problem
+            if problem.tools:  # a list holds no calls
+                problem = replace(problem, tool_choice="none", allowed=())
+            one = replace(request, problem=problem, n=1, until="reply", style=style)
+            return [replace(one, max_tokens=most, seeds=seeds)]
         if request.n > 1 and "n" not in self.policy.can:
             return [replace(request, n=1, seeds=(seed,)) for seed in request.seeds]
         return [request]

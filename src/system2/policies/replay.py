@@ -88,7 +88,8 @@ def _pieces(child: int, step: Step) -> list[Delta]:
     end = "answer" if step.final else "cut" if step.cut else "step"
     count = len(step.ids)
     if not count or count != step.tokens:
-        kind = "reply" if step.told and step.told == step.tokens else step.kind
+        told = step.kind != "call" and step.told and step.told == step.tokens
+        kind = "reply" if told else step.kind
         return [
             Delta(
                 child, step.text, step.tokens, kind, end=end, answer=step.answer, state=step.state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from system2.core import Expand, Node, Plan, Strategy, Tree, local, never
+from system2.core import PLAIN, Expand, Node, Plan, Strategy, Style, Tree, local, never
 from system2.core.tree import Key
 from system2.search.asking import all_of
 from system2.search.choose import best
@@ -37,10 +37,13 @@ def single() -> Strategy:
     return best_of(1)
 
 
-def direct() -> Strategy:
-    """The answer at once, without thinking: the baseline. Its reply is chosen, though no final."""
+def direct(style: Style = PLAIN) -> Strategy:
+    """The answer at once, without thinking: the baseline. Its reply is chosen, though no final.
+
+    style  in which the reply is written: what is chosen is what is shown
+    """
 
     def plan(tree: Tree) -> Plan:
-        yield from all_of([Expand(tree.root, until="reply")])
+        yield from all_of([Expand(tree.root, until="reply", style=style)])
 
     return Strategy(plan, best)

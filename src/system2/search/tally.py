@@ -15,9 +15,12 @@ Answer = Callable[[Node], Hashable | None]
 Weight = Callable[[Node], float]
 
 
-def written(node: Node) -> str | None:
-    """The answer as the policy's segmenter read it: answers are the same if their texts are."""
-    return node.answer
+def written(node: Node) -> Hashable | None:
+    """The answer as the policy's segmenter read it: answers are the same if their texts are.
+
+    Calls of tools are never the same as a text.
+    """
+    return ("call", node.answer) if node.step and node.step.kind == "call" else node.answer
 
 
 def one(node: Node) -> float:

@@ -144,6 +144,7 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
         seconds.append(max(0.1, deadline - MARGIN, 0.5 * deadline))
     if seconds:
         options["seconds"] = min(seconds)
+    options["reply"] = wanted.reply
     if wanted.seed is not None:
         options["seed"] = wanted.seed
     return options
@@ -201,6 +202,7 @@ def job(
         engine = composed(server, wanted, served, run, own, shared, language)
     except ValueError as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     engine.watchers.append(kept(run))
     watch(server, engine, served, key, request, seen)
     return Job(engine, key, served.name, options=own)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from system2.core import Event, Finished, Noted
 from system2.server.app import body_of, replied, seen
 from system2.server.begin import Begun, begin, rejoined
+from system2.server.data.chats import Chat
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
 from system2.server.retries import again, deadline, named
@@ -33,6 +34,9 @@ from system2.server.wire.usage import chat_usage, extension
 from system2.server.wire.wanted import Wanted
 
 
+STORED = 30 * 86_400  # seconds that a completion is kept
+
+
 @dataclass(slots=True)
 class Completion:
     """A completion under way."""
@@ -41,6 +45,7 @@ class Completion:
     body: ChatRequest
     begun: Begun
     wanted: Wanted
+    stored: bool = False
 
     def outcomes(self) -> list[Outcome]:
         """The answers, once all searches are over. Raises ApiError where a backend failed."""
@@ -80,7 +85,7 @@ async def create(request: Request) -> Response:
             server, wanted, key, request.state.request_id,
             deadline=None if body.stream else deadline(request.headers),
             language=request.headers.get("accept-language"),
-            seen=seen(request, heading(body)),
+            seen=seen(request, heading(body, served.name)),
         )  # fmt: skip
         head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
         held = Completion(head, body, begun, wanted)
@@ -92,10 +97,10 @@ async def create(request: Request) -> Response:
     return replied(await unless_gone(request, finished(server, held)))
 
 
-def heading(body: ChatRequest) -> Heading:
+def heading(body: ChatRequest, model: str) -> Heading:
     """What its span says of a request."""
     return Heading(
-        body.model,
+        model,
         "chat_completions",
         "/v1/chat/completions",
         body.max_completion_tokens,
@@ -109,16 +114,38 @@ def heading(body: ChatRequest) -> Heading:
 async def finished(server: Server, one: Completion) -> dict[str, Any]:
     """The whole completion, once all its searches are over."""
     await asyncio.gather(*(job.end() for job in one.begun.jobs))
+    out = whole(one)
+    await kept(server, one, out)
+    return out
+
+
+def whole(one: Completion) -> dict[str, Any]:
+    """The completion, all of whose searches are over."""
     outcomes = one.outcomes()
     thoughts = [thought(job, one.begun.show) for job in one.begun.jobs]
     logprobs = [
         chances(spelt(job.events, job.answers)) if one.body.logprobs else None
         for job in one.begun.jobs
     ]
-    out = completion(one.head, outcomes, thoughts, one.begun.show, logprobs) | one.extra()
-    if one.body.store:
-        await server.stored.keep_chat(one, out)
-    return out
+    body = completion(one.head, outcomes, thoughts, one.begun.show, logprobs) | one.extra()
+    return body | {"metadata": one.body.metadata} if one.body.metadata else body
+
+
+async def kept(server: Server, one: Completion, out: dict[str, Any]) -> None:
+    """Store the completion, if that was wished, and once however often it was asked for."""
+    if not one.body.store or one.stored:
+        return
+    one.stored = True
+    messages = [
+        {"id": f"{one.head.id}-{n}"} | message.model_dump(exclude_none=True)
+        for n, message in enumerate(one.body.messages)
+    ]
+    await server.stored.chats.add(
+        Chat(
+            one.head.id, one.begun.key.id, one.head.model, one.head.created, out, messages,
+            one.body.metadata or {}, one.head.created + STORED,
+        )
+    )  # fmt: skip
 
 
 def thought(job: Job, show: str) -> str:
@@ -155,13 +182,12 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
                     tokens = spelt(job.events, job.answers)
                     for chunk in streams[n].close(one.outcome(job, n), tokens):
                         yield data(chunk)
-        except ApiError as error:
+    except ApiError as error:
         yield data(error.body())
         return
     if with_usage:
         yield data(one.head.of("chat.completion.chunk", []) | one.extra())
-    if one.body.store:
-        await finished(server, one)
+    await kept(server, one, whole(one))
     yield DONE
 
 

@@ -49,6 +49,7 @@ class Job:
     left: bool = False
     followers: list[Follower] = field(default_factory=list[Follower])
     answers: set[int] = field(default_factory=set[int])  # asks whose text is the visible reply
+    said: list[tuple[int, Event]] = field(default_factory=list[tuple[int, Event]])  # pieces of it
     task: asyncio.Task[Finished] | None = None
     slots: asyncio.Semaphore | None = None
     queued: float = 0.0  # seconds it waited for its turn
@@ -84,6 +85,8 @@ class Job:
         if isinstance(event, Piece):
             numbered = len(self.events), event
             shown = event.ask in self.answers
+            if shown:
+                self.said.append(numbered)
             for follower in self.followers:
                 if shown or follower.thoughts:
                     follower.pieces.put_nowait(numbered)
@@ -117,8 +120,12 @@ class Job:
         known = len(self.events)
         self.followers.append(follower)
         try:
+            said = [*self.said]
             for number in range(after, known):
                 yield number + 1, self.events[number]
+                for piece in said:
+                    if piece[0] == number + 1:
+                        yield piece
             while self.finished is None or not follower.pieces.empty():
                 if self.task is not None and self.task.done() and follower.pieces.empty():
                     break

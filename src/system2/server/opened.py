@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -84,5 +85,5 @@ async def sweep(server: Server) -> None:
     """Now and then, forget what has expired."""
     while True:
         server.jobs.sweep()
-        await server.stored.expire()
+        await server.stored.expire(int(time.time()))
         await asyncio.sleep(60)

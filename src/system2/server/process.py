@@ -11,6 +11,7 @@ from typing import cast
 
 import uvicorn
 
+from system2.server import assets
 from system2.server.app import application
 from system2.server.opened import opened
 from system2.server.served import Served
@@ -32,7 +33,7 @@ class Process:
         begin("json" if self.settings.logs == "json" else "text")
         async with opened(self.settings, self.served) as server:
             config = uvicorn.Config(
-                application(server, SPOTS),
+                application(server, SPOTS, assets.ROUTES),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -47,7 +48,7 @@ class Process:
                 loop.add_signal_handler(one, self.end, unicorn, server, loop)
             self.said(self.greeting(sock, server))
             with suppress(asyncio.CancelledError):
-                await cast("asyncio.Future[None]", unicorn._serve([sock]))  # noqa: SLF001  its serve() takes the signals for itself
+                await cast("asyncio.Future[None]", unicorn._serve([sock]))
             for one in signals:
                 loop.remove_signal_handler(one)
         return 0

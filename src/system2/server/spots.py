@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from system2.server import chat, models
+from system2.server import chat, models, runs
 from system2.server.app import Spot
 from system2.server.wire.chat_request import ChatRequest
 
@@ -16,4 +16,5 @@ SPOTS: tuple[Spot, ...] = (
     Spot(
         "POST", "/v1/chat/completions", chat.create, "chat", "Think, and answer a chat", ChatRequest
     ),
+    *runs.SPOTS,
 )

@@ -43,6 +43,7 @@ class EventStream(Response):
 
     def __init__(self, events: AsyncGenerator[bytes], *, beat: float = BEAT) -> None:
         super().__init__(headers=HEADERS)
+        del self.headers["content-length"]  # nobody knows how long it will be
         self.events, self.beat = events, beat
 
     async def __call__(

@@ -8,6 +8,7 @@ from system2.verifiers.confidence import (
 )
 from system2.verifiers.exact import Exact, exact
 from system2.verifiers.expression import Expressions, reaches
+from system2.verifiers.form import JsonForm, json_form
 from system2.verifiers.judge import Pairwise, SelfJudge, pairwise, self_judge
 from system2.verifiers.ladder import Ladder, ladder
 from system2.verifiers.mathematics import Mathematical, mathematical, same
@@ -25,6 +26,7 @@ __all__ = [
     "Election",
     "Exact",
     "Expressions",
+    "JsonForm",
     "Ladder",
     "Mathematical",
     "Meaning",
@@ -42,6 +44,7 @@ __all__ = [
     "exact",
     "group_confidence",
     "grouped",
+    "json_form",
     "json_schema",
     "ladder",
     "mathematical",

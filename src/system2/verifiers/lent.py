@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 from system2.core import CallFailed, Chain, Problem, Reply, Request, Style, Write
@@ -14,6 +15,8 @@ def request(
 ) -> Request:
     """A call that reads these chains; its seeds are its own, and the same whenever it is made."""
     told = repr([[(step.text, step.answer) for step in chain] for chain in chains])
+    if problem.tools:  # who judges a line calls none
+        problem = replace(problem, tool_choice="none", allowed=())
     data = told.encode(errors="surrogatepass")
     seeds = [
         int.from_bytes(blake2b(data, digest_size=7, salt=vote.to_bytes(8, "big")).digest(), "big")

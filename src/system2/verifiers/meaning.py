@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from system2.core import Node, Step
+from system2.core import Node, Step, local
 from system2.verifiers.marks import Marks, Reading, read
 from system2.verifiers.number import canonical
 
@@ -96,8 +96,10 @@ class Meaning:
 
     def __call__(self, node: Node) -> Hashable | None:
         """What the node's answer means, as a key for votes; None: no answer."""
-        if node.answer is None:
+        if node.answer is None or node.step is None:
             return None
+        if node.step.kind == "call":
+            return "call", node.answer
         known = exactly(node.answer)
         if not isinstance(known, Reading):
             return known
@@ -116,6 +118,8 @@ class Meaning:
 
         Their kind and answer have to be the same, too. Holds no state: it looks at the children.
         """
+        if step.kind == "call":
+            return local(node, step)
         own = exactly(step.text)
         answer = None if step.answer is None else canonical(step.answer)
         dress = (step.kind, answer, step.final)

@@ -61,8 +61,13 @@ _NO_UNIT = re.compile(r"(?:\b(?:(?:hundred|thousand|million|billion|trillion|doz
 
 
 def value(node: Node) -> Hashable | None:
-    """What a vote counts: the number an answer is, else its text without its dress; None: no answer."""
-    return None if node.answer is None else canonical(node.answer)
+    """What a vote counts: the number an answer is, else its text without its dress; None: no answer.
+
+    Calls of tools are what they read, and never the same as a text.
+    """
+    if node.answer is None or node.step is None:
+        return None
+    return ("call", node.answer) if node.step.kind == "call" else canonical(node.answer)
 
 
 def canonical(answer: str) -> Fraction | str:

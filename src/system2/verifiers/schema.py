@@ -19,7 +19,7 @@ from system2.verifiers.worker import worker
 SECONDS = 3.0  # that a check may take
 LONGEST = 1_000_000  # characters of an answer that is read
 ADVICE = "checking JSON needs jsonschema; install it with `pip install 'system2[json]'`"
-_FENCE = re.compile(r"\s*```[^\n`]*\n(?P<text>.*?)\n?```\s*", re.DOTALL)
+FENCE = re.compile(r"\s*```[^\n`]*\n(?P<text>.*?)\n?```\s*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Schema:
         """Does the answer satisfy the schema? It may stand in a fence of its own."""
         if len(answer) > LONGEST:
             return None
-        fenced = _FENCE.fullmatch(answer)
+        fenced = FENCE.fullmatch(answer)
         question = {
             "text": fenced["text"] if fenced else answer,
             "schema": json.loads(self.schema),

@@ -15,6 +15,7 @@ from system2.core import Bill, CallFailed, Chain, Delta, Problem, Request, Step,
 from system2.policies.local.decoder import Decoder, Row, Token
 from system2.policies.local.tokenizer import SPECIALS, Tokenizer
 from system2.policies.local.weights import WeightsError, load
+from system2.policies.visible import Visible
 
 HOME = Path(__file__).parents[2] / "weights"
 LONGEST = 400  # tokens of a question; the trained ones have at most 300
@@ -73,6 +74,8 @@ class LocalPolicy:
 
     def prompt(self, problem: Problem, chain: Chain) -> list[int]:
         """The frame of docs/traces.md: question, effort, the thoughts so far. Raises CallFailed."""
+        if why := unread(problem):
+            raise CallFailed(why, retry=False)
         tokenizer, question = self.model.tokenizer, problem.question.strip()
         read = tokenizer.encode(question) if len(question) <= 20 * LONGEST else []
         if len(read) > LONGEST or not read:
@@ -118,11 +121,18 @@ class LocalPolicy:
 
         A style's prompt is not read: this model takes no instructions.
         """
+        style = request.style
+        if request.until == "reply" and request.chain and request.chain[-1].final:
+            visible = Visible(style.stop)
+            said = visible.feed(request.chain[-1].answer or "") + visible.close()
+            for child in range(request.n):  # it has answered, and says it again
+                yield Delta(child, said, 0, "reply", end="answer", answer=said or None)
+            yield Bill(Usage(calls=1))
+            return
         ids, chain, kept = self.begun(request)
         room = self.model.decoder.sizes.context - len(ids)
         limit = 1 if request.until == "token" else min(request.max_tokens, room)
-        style = request.style
-        if request.also or style.prefix or style.stop:
+        if request.also or style.prefix or (style.stop and request.until != "reply"):
             raise CallFailed(
                 "the embedded model reads one line of thought and writes freely: it cannot take other "
                 "attempts, a forced beginning or stop strings",
@@ -136,9 +146,12 @@ class LocalPolicy:
             told = (request.problem.effort or "high") == "none" or any(
                 "</think>" in step.text for step in chain
             )
+            if told and request.until == "reply" and style.limit:
+                rows = [replace(row, limit=min(row.limit, style.limit)) for row in rows]
             begun = [id for step in chain if step.kind == "reply" for id in step.ids]
             lone = request.until == "token"
-            texts = [Writer(self, told, [*begun], lone) for _ in rows]
+            stops = style.stop if request.until == "reply" else ()
+            texts = [Writer(self, told, [*begun], lone, Visible(stops)) for _ in rows]
             for row, text in enumerate(texts):
                 if kept and kept.ids:
                     yield text.keep(kept, row)
@@ -162,6 +175,7 @@ class Writer:
     told: bool  # past `</think>`: what follows is the answer
     answer: list[int]  # of it, so far
     lone: bool = False  # every token is a step of its own
+    visible: Visible = field(default_factory=Visible)  # of the answer, up to a stop string
     utf8: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
@@ -198,14 +212,35 @@ class Writer:
         text = self.utf8.decode(b"".join([tokenizer.raw(id) for id in shown]))
         if self.told:
             self.answer += shown
+            if self.visible.stops:
+                text = self.visible.feed(text) + (self.visible.close() if whole else "")
         self.told = self.told or last.id == policy.close
         if whole:
             said = tokenizer.decode(self.answer)
-            answer = OUTSIDE if said == "<outside>" else said or None
+            said = OUTSIDE if said == "<outside>" else said
+            answer = (self.visible.text if self.visible.stops else said) or None
             return Delta(last.row, text, len(ids), kind, logprobs, ids, "answer", answer)
         over = last.id in policy.marks or self.lone
         end = "step" if over else "cut" if last.last else ""
         return Delta(last.row, text, len(ids), kind, logprobs, ids, end)
+
+
+def unread(problem: Problem) -> str:
+    """Why the embedded model cannot take this problem, in a sentence; empty: it can.
+
+    It reads the question alone: tools that may be called are left uncalled.
+    """
+    if any(part.kind != "text" for message in problem.messages for part in message.parts):
+        return (
+            "the embedded model reads text only; leave out images and files, or plug in a model that "
+            "reads them with --model URL"
+        )
+    if problem.tools and problem.tool_choice == "required":
+        return (
+            "the embedded model calls no tools, and tool_choice says that one has to be called; make it "
+            "auto, or plug in a bigger model with --model URL"
+        )
+    return ""
 
 
 def by_row(tokens: list[Token]) -> dict[int, list[Token]]:

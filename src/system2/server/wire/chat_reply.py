@@ -122,7 +122,7 @@ class ChatStream:
             case Piece() if event.ask in self._replies:
                 if self.live and event.text and event.reply:
                     return self.text(event.text, event.spelt)
-            case Piece():
+            case Piece(reply=False):
                 return self.raw(self.thoughts.piece(event.ask, event.child, event.text))
             case Noted() if self.show == "summary" and not self.sent:
                 return [self.chunk(shown(event.text + "\n\n", "summary"))]

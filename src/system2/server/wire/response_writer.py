@@ -80,7 +80,7 @@ class ResponseWriter:
             case Piece() if event.ask in self.replies:
                 if self.live and event.reply and event.text:
                     return self.say(event.text, event.spelt)
-            case Piece():
+            case Piece(reply=False):
                 return self.reason(self.thoughts.piece(event.ask, event.child, event.text))
             case Noted() if self.summaries and self.show != "none":
                 return self.summarise(event.text)

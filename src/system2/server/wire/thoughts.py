@@ -9,6 +9,7 @@ from system2.core import Node, Step
 
 APART = "\n\n———\n\n"
 """Between the line that was followed and the one that was chosen instead."""
+MARKS = {"<step>": "\n", "<check>": "\n✓ ", "<back>": "\n↩ ", "</think>": ""}
 
 
 @dataclass(slots=True)
@@ -29,8 +30,9 @@ class Thoughts:
             self.line = ask, child
         if self.done or self.line != (ask, child):
             return ""
-        self.told += text
-        return text
+        shown = readable(text)
+        self.told += shown
+        return shown
 
     def chosen(self, node: Node | None) -> str:
         """What to show once a line is chosen. Nothing is shown after it."""
@@ -47,5 +49,13 @@ class Thoughts:
 
 
 def written(chain: Sequence[Step]) -> str:
-    """A line of thought as text, without the answer's own where that is a step by itself."""
-    return "".join(step.text for step in chain if step.kind not in ("reply", "call"))
+    """A line of thought as text, without the answer's own."""
+    whole = "".join(step.text for step in chain if step.kind not in ("reply", "call"))
+    return readable(whole.partition("</think>")[0])
+
+
+def readable(text: str) -> str:
+    """The marks of the embedded model's traces (docs/traces.md) as ends of lines."""
+    for mark, shown in MARKS.items():
+        text = text.replace(mark, shown)
+    return text
