@@ -189,6 +189,23 @@ def test_an_answer_that_overtakes_another_and_one_that_is_refuted():
     assert kinds >= {"answer", "wrong", "lead"}
 
 
+def test_the_line_that_is_followed_is_found_wrong():
+    class Zeros:
+        async def score(self, problem, chains, write):  # type: ignore
+            return [0.0 for _ in chains]  # type: ignore
+
+    sidecar = Notes()
+    think(
+        beam(1, 1),
+        Late(Digits(length=5)),
+        verifier=Zeros(),
+        sidecars=[Aside(sidecar, every=9)],
+        seed=1,
+    )
+    wrong = [seen for moment, seen in sidecar.shown if moment.what == "wrong"]
+    assert wrong and len(wrong[0]) < 5
+
+
 def test_a_note_that_is_slow_delays_the_end_by_a_moment_only_and_the_deadline_by_none():
     async def main() -> tuple[float, Engine]:
         run = engine(

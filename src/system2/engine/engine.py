@@ -25,6 +25,7 @@ from system2.core import (
     Resumed,
     Scored,
     Started,
+    Step,
     Strategy,
     Style,
     Tree,
@@ -131,7 +132,8 @@ class Engine:
         if self.replying and node and not cancelled and not self.halted:
             try:
                 self.shown = shown = await self.replying.write(self.tree, node)
-                said = [shown.step] if shown.step and shown.step is not node.step else []
+                fresh = shown.step is not None and shown.step is not node.step  # not looked at yet
+                said = [Step(shown.text, shown.told, "reply")] if fresh and shown.text else []
                 if veto := await self.sides.reply(self.line.asked, node, said):
                     self.tell(veto)
                     self.halted = True

@@ -82,6 +82,8 @@ class Narration:
                 finals.append((child, node))
             else:
                 self.progress(ask, child, node.chain())
+                if self.lead == (ask, child):  # of other lines only their answers are worth a note
+                    self.refuted(ask, child, node)
         for child, node in finals:
             self.finished = True
             self.arrived(ask, child, node)
