@@ -1,0 +1,132 @@
+"""GET /openapi.json: every endpoint in the words of OpenAPI 3.1, built from the list that is served. Knows no endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+import system2
+from system2.server.app import Spot, replied
+from system2.server.wire import shapes
+
+PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
+REF = "#/components/schemas/{model}"
+JSON = "application/json"
+HEADERS = {
+    "x-request-id": "The id of the request: name it when something is wrong.",
+    "openai-processing-ms": "Milliseconds until the reply began.",
+    "openai-version": "The version of the API.",
+}
+
+
+async def described(request: Request) -> Response:
+    """The schema of this server."""
+    return replied(schema(tuple(request.app.state.spots)))
+
+
+@lru_cache(maxsize=4)
+def schema(spots: tuple[Spot, ...]) -> Mapping[str, Any]:
+    """The whole of it."""
+    parts: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for spot in spots:
+        path = PLACE.sub(r"{\1}", spot.path)
+        paths.setdefault(path, {})[spot.method.lower()] = operation(spot, parts)
+    told(shapes.Error, parts)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "system2",
+            "version": system2.__version__,
+            "description": "A reasoning model behind OpenAI's APIs. Replies may hold more fields than "
+            "are told here; ours are in the object `system2`.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(parts.items())),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in HEADERS.items()
+            },
+        },
+    }
+
+
+def operation(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
+    """One endpoint. parts: the schemas it refers to are put there."""
+    words = re.sub(r"\W+", "_", PLACE.sub(r"\1", spot.path)).strip("_")
+    out: dict[str, Any] = {
+        "operationId": f"{spot.method.lower()}_{words}",
+        "summary": spot.about,
+        "parameters": [*placed(spot.path), *asked(spot.query, parts)],
+        "responses": {
+            "200": reply(spot, parts),
+            "default": {
+                "description": "An error: four keys, of which `code` is text or null.",
+                "headers": headers(),
+                "content": {JSON: {"schema": told(shapes.Error, parts)}},
+            },
+        },
+        "security": [] if spot.scope is None else [{}, {"key": []}],
+    }
+    if spot.body is not None:
+        content: dict[str, Any] = {"schema": told(spot.body, parts)}
+        if spot.examples:
+            content["examples"] = {name: {"value": one} for name, one in spot.examples}
+        out["requestBody"] = {"required": True, "content": {JSON: content}}
+    return out
+
+
+def placed(path: str) -> list[dict[str, Any]]:
+    """The parameters in a path."""
+    text = {"type": "string", "minLength": 1}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": text}
+        for name in PLACE.findall(path)
+    ]
+
+
+def asked(query: type[Any] | None, parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parameters of a query string."""
+    if query is None:
+        return []
+    made = TypeAdapter(query).json_schema(ref_template=REF)
+    parts |= made.pop("$defs", {})
+    needed = made.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in needed, "schema": one}
+        for name, one in made["properties"].items()
+    ]
+
+
+def reply(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
+    """What it answers when nothing is wrong."""
+    content: dict[str, Any] = {}
+    if spot.reply is not None:
+        content[JSON] = {"schema": told(spot.reply, parts)}
+    for kind in spot.kinds:
+        content[kind] = {"schema": {"type": "string"}}
+    return {"description": spot.about, "headers": headers(), "content": content or {JSON: {}}}
+
+
+def headers() -> dict[str, Any]:
+    """The headers of every reply."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+
+
+def told(kind: type[Any], parts: dict[str, Any]) -> dict[str, str]:
+    """A reference to this kind, whose schema is among the parts from now on."""
+    made = TypeAdapter(kind).json_schema(ref_template=REF)
+    parts |= made.pop("$defs", {})
+    if "properties" in made:
+        parts[kind.__name__] = made
+    return {"$ref": REF.format(model=kind.__name__)}
+
+
