@@ -40,7 +40,7 @@ bench: $(VENV)/.dev $(VENV)/.kernel ## measure speed and print ratios (minutes)
 	@for one in benchmarks/*.py; do echo "$$one"; $(BIN)/python "$$one" || exit 1; done
 
 bench-search: $(VENV)/.dev $(PEERS)/.made ## measure strategies, stop rules, accounting and faults, with peers beside them
-	@for one in search routing parallel stopping game24 usage faults kills chinese peers; do \
+	@for one in search routing countdown parallel stopping game24 usage faults kills chinese peers; do \
 		echo "benchmarks/$$one.py"; $(BIN)/python "benchmarks/$$one.py" || exit 1; done
 
 clean: ## remove caches and builds; .venv and runs stay

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from math import erf, exp, sqrt
 from random import Random
@@ -23,6 +24,8 @@ NORMAL = NormalDist()
 
 SKILLS = (0.70, 0.80, 0.88, 0.94)
 """Of a step, of four kinds of questions: a line of 8 steps is right in 6, 17, 36 and 61 of 100."""
+LENGTH = 8
+"""Steps of a question."""
 AUCS = (0.65, 0.75, 0.9)
 """Of the verifier, between right and wrong lines of the same length."""
 
@@ -37,6 +40,15 @@ def bell(*key: object) -> float:
     return NORMAL.inv_cdf(min(max(dice(*key), 1e-12), 1 - 1e-12))
 
 
+@lru_cache(maxsize=1 << 16)
+def drift(name: str, kept: float, texts: tuple[str, ...]) -> float:
+    """The verifier's noise on a line: of each step a share from the one before. A line grows by steps: kept."""
+    fresh = bell("noise", name, texts) if texts else 0.0
+    if len(texts) < 2:
+        return fresh
+    return sqrt(kept) * drift(name, kept, texts[:-1]) + sqrt(1 - kept) * fresh
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """One question. `auc`, `bias` of the verifier; `sure`: AUC of the log-probabilities.
@@ -47,7 +59,7 @@ class World:
 
     name: str
     skill: float
-    length: int = 8
+    length: int = LENGTH
     repair: float = 0.03
     kinds: int = 4
     wrongs: int = 6
@@ -87,11 +99,8 @@ class World:
 
     def score(self, texts: Sequence[str]) -> float:
         """The verifier's view of a line, from 0 to 1."""
-        noise, share = 0.0, sqrt(self.kept)
-        for at in range(1, len(texts) + 1):
-            fresh = bell("noise", self.name, tuple(texts[:at]))
-            noise = fresh if at == 1 else share * noise + sqrt(1 - self.kept) * fresh
         apart = sqrt(2) * NORMAL.inv_cdf(self.auc)
+        noise = drift(self.name, self.kept, tuple(texts))
         seen = noise + apart * (self.right(texts) - 0.5) + self.bias
         return 0.5 * (1 + erf(seen / sqrt(2)))
 
@@ -150,10 +159,10 @@ class View:
         return [self.world.score([step.text for step in chain]) for chain in chains]
 
 
-def worlds(count: int, auc: float, seed: int) -> list[World]:
+def worlds(count: int, auc: float, seed: int, length: int = LENGTH) -> list[World]:
     """`count` questions of mixed difficulty."""
     rng = Random(f"{seed} worlds")
-    return [World(f"{seed}/{n}", rng.choice(SKILLS), auc=auc) for n in range(count)]
+    return [World(f"{seed}/{n}", rng.choice(SKILLS), length, auc=auc) for n in range(count)]
 
 
 def tokens_of_a_line(world: World, lines: int = 20) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from simulator import RIGHT, View, World, Writer, worlds
+from simulator import LENGTH, RIGHT, View, World, Writer, worlds
 
 from system2.core import Budget, Meter, Node, Problem, Strategy, Tree
 from system2.engine import Engine
@@ -40,14 +40,17 @@ def pilot() -> Strategy:
     return particles(SMALL, choose=VOTE)
 
 
-def learned(auc: float, seed: int, count: int = TRAIN) -> Routes:
+def learned(
+    auc: float, seed: int, count: int = TRAIN, length: int = LENGTH, most: int = MOST
+) -> Routes:
     """Routes from questions of seeds of their own."""
-    return learn([explored(w, n) for n, w in enumerate(worlds(count, auc, 10_000 + seed))])
+    crowd = worlds(count, auc, 10_000 + seed, length)
+    return learn([explored(world, n, most) for n, world in enumerate(crowd)])
 
 
-def explored(world: World, seed: int) -> Outcome:
+def explored(world: World, seed: int, most: int = MOST) -> Outcome:
     """A run to learn from: the pilot, then a way drawn at random."""
-    way, size = explore(WAYS, MOST, random.Random(f"{seed} {world.name} way"))
+    way, size = explore(WAYS, most, random.Random(f"{seed} {world.name} way"))
     writer, seen = Writer(world), list[tuple[Signs, int]]()
 
     def pick(tree: Tree) -> Strategy | None:

@@ -69,6 +69,12 @@ def test_never_beyond_the_tokens_there_are(share: float, score: float, tokens: f
     assert route.size in SIZES
 
 
+def test_no_size_beyond_those_tried_however_many_tokens(routes: Routes) -> None:
+    assert max(route.size for route in routes.offers(HARD)) == 64
+    assert routes.within(HARD, 1e9).size <= 64
+    assert routes.within(HARD, 1e9) == routes.within(HARD, 64 * 101)
+
+
 def test_a_price_meets_the_mean(routes: Routes) -> None:
     last = 0.0
     for tokens in (50.0, 400.0, 3000.0):

@@ -150,7 +150,7 @@ class Batch:
         faults: list[str] = []
 
         def hear(event: Event) -> None:
-            if isinstance(event, Failed):
+            if isinstance(event, Failed) and event.role != "sidecar":
                 faults.append(event.error)
 
         engine.watchers.append(hear)

@@ -15,11 +15,13 @@ from system2.core import (
     Finished,
     Merged,
     Node,
+    Noted,
     Resumed,
     Scored,
     Started,
     Tree,
     Usage,
+    Vetoed,
 )
 from system2.store import decode, folder, read
 
@@ -32,6 +34,7 @@ class Record:
 
     tree      as it grew; ids and order are those of the run
     usage     of all calls that were billed; errors: of those that failed, in order
+    notes     of sidecars, of all sittings; vetoes: those the tree grew under
     """
 
     started: Started
@@ -39,6 +42,8 @@ class Record:
     tree: Tree = field(default_factory=Tree)
     usage: Usage = field(default_factory=Usage)
     errors: list[str] = field(default_factory=list[str])
+    notes: list[Noted] = field(default_factory=list[Noted])
+    vetoes: list[Vetoed] = field(default_factory=list[Vetoed])
 
     @property
     def chosen(self) -> Node | None:
@@ -120,7 +125,7 @@ def take(found: Record, event: Event) -> None:
     """One more event."""
     tree = found.tree
     if isinstance(event, Resumed):  # the tree grows anew
-        found.tree, found.finished = Tree(), None
+        found.tree, found.finished, found.vetoes = Tree(), None, []
         found.started = replace(found.started, settings=event.settings)
         found.usage = sum(event.lost.values(), found.usage)
     elif isinstance(event, Born):
@@ -140,5 +145,9 @@ def take(found: Record, event: Event) -> None:
         found.usage += event.usage
     elif isinstance(event, Failed):
         found.errors.append(event.error)
+    elif isinstance(event, Noted):
+        found.notes.append(event)
+    elif isinstance(event, Vetoed):
+        found.vetoes.append(event)
     elif isinstance(event, Finished):
         found.finished = event

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-from system2.core import Event, Resumed, Started, Usage
+from system2.core import Event, Meter, Policy, Resumed, Started, Usage
 from system2.engine import Engine, Recall
 from system2.policies.failures import public
 from system2.records import find
@@ -28,7 +28,12 @@ def resume(run: str, **options: Unpack[Options]) -> Result:
     return finish(reopen(run, **options))
 
 
-def reopen(run: str, **options: Unpack[Options]) -> Engine:
+def reopen(
+    run: str,
+    policy: Policy | None = None,
+    parent: Meter | None = None,
+    **options: Unpack[Options],
+) -> Engine:
     """The engine of a run that was stopped: its name, the beginning of one, or `last`.
 
     What the run has paid for is found again; what was under way when it was killed counts as spent,
@@ -44,7 +49,7 @@ def reopen(run: str, **options: Unpack[Options]) -> Engine:
             f"the run {path.stem} is still going on in another process; wait for its end, or stop it"
         ) from error
     try:
-        engine = regrown(path.stem, list(read(path)), options)
+        engine = regrown(path.stem, list(read(path)), options, policy, parent)
     except BaseException:
         trace.close()
         raise
@@ -63,7 +68,13 @@ def account(run: str) -> tuple[str, Usage]:
     return events[0].problem.question, sum(Recall(events).spent.values(), Usage())
 
 
-def regrown(run: str, events: list[Event], options: Options) -> Engine:
+def regrown(
+    run: str,
+    events: list[Event],
+    options: Options,
+    policy: Policy | None = None,
+    parent: Meter | None = None,
+) -> Engine:
     """An engine that knows these events. Raises ValueError."""
     started = events[0] if events else None
     if not isinstance(started, Started):
@@ -98,7 +109,9 @@ def regrown(run: str, events: list[Event], options: Options) -> Engine:
         raise ValueError(f"the trace of {run} is damaged, it cannot go on ({error!r})") from error
     kept = {"seed": started.seed, "reply": started.reply}
     given = cast(Options, {**merged(then, options, run, recall), **kept})
-    return compose(started.problem, given, run, recall, ordered=started.ordered)
+    return compose(
+        started.problem, given, run, recall, ordered=started.ordered, policy=policy, parent=parent
+    )
 
 
 def merged(then: dict[str, Any], options: Options, run: str, recall: Recall) -> dict[str, Any]:

@@ -82,25 +82,23 @@ class Routes:
     ways: Mapping[str, Way]
     seen: tuple[Signs, ...]
 
-    def offers(self, signs: Signs, *, tried: bool = False) -> list[Route]:
-        """Everything that could be done now, and what it would bring; the cheapest first.
+    def offers(self, signs: Signs) -> list[Route]:
+        """What could be done now, and what it would bring; the cheapest first.
 
-        tried: sizes that were tried alone.
+        Greater sizes than were tried are no offer: what rises with the first hundred lines may fall with the
+        next, as a beam does under a weak verifier, whose mistakes it finds.
         """
         found = [
             Route(name, size, chance(way.weights, signs, size), way.each * size)
             for name, way in self.ways.items()
             for size in ((1,) if name == STOP else SIZES)
-            if not tried or size <= way.most
+            if size <= way.most
         ]
         return sorted(found, key=lambda route: route.tokens)
 
     def at(self, signs: Signs, price: float, most: float = float("inf")) -> Route:
-        """The best where a token costs `price` right answers, of what takes at most so many; else the cheapest.
-
-        Greater sizes than were tried are believed in only where tokens cost nothing.
-        """
-        offers = self.offers(signs, tried=price > 0)
+        """The best where a token costs `price` right answers, of what takes at most so many; else the cheapest."""
+        offers = self.offers(signs)
         return cheapest([one for one in offers if one.tokens <= most] or offers[:1], price)
 
     def within(self, signs: Signs, tokens: float) -> Route:
@@ -114,7 +112,7 @@ class Routes:
 
     def price(self, tokens: float) -> float:
         """The price at which a question of the mix takes so many tokens beyond the pilot, on average."""
-        offers = {signs: self.offers(signs, tried=True) for signs in {*self.seen}}
+        offers = {signs: self.offers(signs) for signs in {*self.seen}}
         low, high = 1e-12, 1.0
         for _ in range(60):
             middle = (low * high) ** 0.5

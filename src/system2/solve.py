@@ -34,7 +34,7 @@ from system2.core import (
 )
 from system2.demonstrations import Demonstration, conversation
 from system2.effort import DEFAULT, Effort, effort, routed_of, strategy_of
-from system2.engine import Engine, Recall
+from system2.engine import Aside, Engine, Recall
 from system2.policies.failures import public
 from system2.replies import form_of, unfit
 from system2.routing import load
@@ -130,8 +130,17 @@ def compose(
     recall: Recall | None = None,
     *,
     ordered: bool | None = None,
+    policy: Policy | None = None,
+    parent: Meter | None = None,
+    reserve: int = 0,
+    sidecars: Sequence[Aside] = (),
 ) -> Engine:
-    """The engine that these options ask for. Raises ValueError, WeightsError."""
+    """The engine that these options ask for. Raises ValueError, WeightsError.
+
+    policy  what `policy_of` made of the same options, where many searches share it
+    parent  the meter that they share
+    reserve   completion tokens set aside for the visible reply
+    """
     row = effort(options.get("effort", DEFAULT))
     samples = options.get("samples")
     if samples is not None and not 1 <= samples <= MOST:
@@ -150,12 +159,14 @@ def compose(
             "such as http://localhost:8000/v1"
         )
     meter = Meter(
-        budget_of(options, row.tokens, remote), options.get("price", FREE if local else None)
+        replace(budget_of(options, row.tokens, remote), reserve=reserve),
+        options.get("price", FREE if local else None),
+        parent,
     )
     reply = options.get("reply")
     if local and (why := unfit(problem, reply)):
         raise ValueError(why)
-    policy = options.get("policy") or policy_of(options)
+    policy = options.get("policy") or policy or policy_of(options)
     dial = row.token if local else options.get("effort", DEFAULT)
     return Engine(
         replace(problem, effort=dial),
@@ -170,6 +181,7 @@ def compose(
         settings=told(options),
         recall=recall,
         ordered=ordered,
+        sidecars=sidecars,
     )
 
 

@@ -118,7 +118,7 @@ class Screen:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Billed):
             self.tokens += event.usage.completion
-        elif isinstance(event, Failed):
+        elif isinstance(event, Failed) and event.role != "sidecar":  # which ends no run
             self.failure = event.error
         if self.on and (now := time.monotonic()) - self.shown > 0.1:
             self.shown = now
@@ -188,6 +188,8 @@ def excuse(done: Result, failure: str) -> str:
     if done.why == "time":
         last = f" (the last failure: {failure})" if failure else ""
         return f"the time ended before a line of thought was finished; give more --seconds{last}"
+    if done.why == "moderation":
+        return "moderation held the answer back; `system2 trace` names the categories"
     if done.why == "interrupted":
         return "interrupted before a line of thought was finished"
     if done.tree.finals and all(node.score == 0.0 for node in done.tree.finals):

@@ -65,6 +65,9 @@ def _told(error: Exception) -> str:
 
 def parser() -> Parser:
     """All commands."""
+    from system2.cli.keys import add_keys
+    from system2.cli.usage import add_usage
+
     top = Parser(prog="system2", description="Thinks before it answers, with any language model.")
     top.add_argument("--version", action="version", version=f"system2 {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -81,8 +84,11 @@ def parser() -> Parser:
     )
     add_runs(commands.add_parser("runs", help="list what was asked, newest first"))
     add_trace(commands.add_parser("trace", help="show one run: its thoughts and what they cost"))
+    add_serve(commands.add_parser("serve", help="answer requests in OpenAI's two APIs"))
     add_eval(commands.add_parser("eval", help="measure accuracy and cost on a problem family"))
     add_train(commands.add_parser("train", help="train the embedded model"))
+    add_keys(commands.add_parser("keys", help="say who may use the server, and how much of it"))
+    add_usage(commands.add_parser("usage", help="show what the server's keys have spent"))
     return top
 
 
@@ -102,6 +108,53 @@ def add_model(to: argparse.ArgumentParser) -> None:
         "--price", metavar="IN/OUT", help="dollars per million prompt and completion tokens"
     )
     group.add_argument("--at-once", type=int, metavar="N", help="calls under way at once")
+
+
+def add_serve(to: argparse.ArgumentParser) -> None:
+    """system2 serve"""
+    to.description = (
+        "Serves /v1/chat/completions and /v1/responses, and a page at /, on this machine alone unless told "
+        "otherwise. Ctrl-C ends it: what runs may finish, everything paid for is kept."
+    )
+    to.add_argument("--host", default="127.0.0.1", help="others need keys (default: 127.0.0.1)")
+    to.add_argument(
+        "--port", type=int, default=8000, metavar="N", help="0: any free one (default: 8000)"
+    )
+    to.add_argument("--as", dest="offered_as", metavar="NAME", help="the model's name for clients")
+    to.add_argument(
+        "--effort", default="medium", metavar="EFFORT", help="where a request names none"
+    )
+    to.add_argument(
+        "--thoughts", default="summary", choices=("none", "summary", "raw"),
+        help="how much of them is shown where a request does not ask",
+    )  # fmt: skip
+    to.add_argument(
+        "--language", metavar="TAG", help="of summaries, as zh-CN (default: the client's)"
+    )
+    to.add_argument("--no-summaries", action="store_true", help="write no summaries of thoughts")
+    to.add_argument(
+        "--profile", default="compat", choices=("compat", "o1", "o1-preview"),
+        help="what old models refused is refused (default: compat, nothing is)",
+    )  # fmt: skip
+    to.add_argument(
+        "--config", metavar="FILE", help="models as [[model]] tables in TOML, instead of one"
+    )
+    to.add_argument(
+        "--database", metavar="URL", help="accounts and jobs: a file, or postgresql://…"
+    )
+    to.add_argument("--keys", action="store_true", help="ask for keys on this machine too")
+    to.add_argument("--most", type=int, default=256, metavar="N", help="searches at once")
+    to.add_argument(
+        "--grace", type=float, default=10.0, metavar="N", help="seconds to finish at the end"
+    )
+    to.add_argument("--log-format", default="text", choices=("text", "json"))
+    to.add_argument(
+        "--fetch-images", action="append", metavar="HOST",
+        help="a host whose images the backend may be told to fetch; none unless given",
+    )  # fmt: skip
+    add_routing(to)
+    add_model(to)
+    to.set_defaults(run_command=run_serve)
 
 
 def add_ask(to: argparse.ArgumentParser) -> None:
@@ -274,6 +327,13 @@ def calm() -> None:
     """
     gc.freeze()
     gc.set_threshold(3_000, 5, 300)
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """Serve."""
+    from system2.cli.serve import serve
+
+    return serve(options)
 
 
 def run_ask(options: argparse.Namespace) -> int:

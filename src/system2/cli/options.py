@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from system2.core import Price
 from system2.demonstrations import read
-from system2.solve import LONGEST, Options, amount, check, priced
+from system2.prices import price
+from system2.solve import LONGEST, Options, check, priced
 
 
 def question(options: argparse.Namespace) -> str:
@@ -58,8 +57,8 @@ def settings(options: argparse.Namespace) -> Options:
         )
         if (value := getattr(options, name, None)) is not None
     }  # fmt: skip
-    if (price := price_of(options)) is not None:
-        given["price"] = price
+    if (cost := price_of(options)) is not None:
+        given["price"] = cost
     if key := key_of(options):
         given["key"] = key
     if file := getattr(options, "examples", None):
@@ -92,26 +91,4 @@ def price_of(options: argparse.Namespace) -> Price | None:
     """--price IN/OUT, else the model's entry in prices.toml, else unknown."""
     if options.price:
         return priced(options.price, "--price")
-    if options.model_name:
-        from platformdirs import user_config_path
-
-        for path in (Path("prices.toml"), user_config_path("system2") / "prices.toml"):
-            if path.exists() and (price := listed(path, options.model_name)):
-                return price
-    return None
-
-
-def listed(path: Path, name: str) -> Price | None:
-    """A model's row in a price list. Raises ValueError where the list is not one."""
-    try:
-        row = tomllib.loads(path.read_text("utf-8")).get(name)
-        if row is None:
-            return None
-        amounts = {key: amount(row[key], key) for key in ("prompt", "completion")}
-        cached: Decimal | None = amount(row["cached"], "cached") if "cached" in row else None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path}, model {name!r}: cannot be read ({error}); a row gives prompt and completion, "
-            "in dollars per million tokens"
-        ) from error
-    return Price(**amounts, cached=cached)
+    return price(options.model_name) if options.model_name else None

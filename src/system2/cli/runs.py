@@ -139,6 +139,9 @@ def report(found: Record, *, everything: bool) -> Iterator[str]:
         yield repeated(said)
     for error in dict.fromkeys(found.errors):
         yield f"failed {found.errors.count(error)} times: {error}"
+    barred = [f"{veto.by}: {veto.reason}" for veto in found.vetoes]
+    for reason in dict.fromkeys(barred):
+        yield f"vetoed {barred.count(reason)} times by {reason}"
     yield ""
     for answer, count, score in answers(found):
         judged = "" if score is None else f", scored {score:.2g}"

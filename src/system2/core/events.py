@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from system2.core.money import Usage
 from system2.core.plan import Style, Until
+from system2.core.policy import Occasion
 from system2.core.problem import Problem, Step, Token
 
 
@@ -59,6 +60,7 @@ class Called:
     seeds: tuple[int, ...]
     grant: int
     prompt: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Replied:
     """A call is over, its last try too: what it brought, by child. Kept, so that nothing is paid for twice.
 
     failed  nothing came, though the backend did not say that there is nothing
-    request   a digest of what a verifier's call asked; empty for the policy's
+    request   a digest of what a verifier's or a sidecar's call asked; empty for the policy's
     """
 
     ask: int
@@ -150,8 +152,43 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Sidecar `by` said something of a continuation, for people to read.
+
+    of   a digest of the occasion and the chain, so that a run that goes on does not say it again
+    """
+
+    ask: int
+    child: int
+    text: str
+    by: str
+    what: Occasion
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """Sidecar `by` forbade steps of a continuation, from number `step` (from 0) on: they are never planted.
+
+    stop  the run ends because of it
+    of    a digest of the chain up to the last step that was shown; empty: it could not look, and is strict
+    """
+
+    ask: int
+    child: int
+    step: int
+    reason: str
+    stop: bool
+    by: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
-    """These asks are done and handed to the plan together; `failed` ones brought nothing."""
+    """These asks are done and handed to the plan together.
+
+    failed  of these, the ones that brought nothing, or of which something was vetoed: they close no node
+    """
 
     asks: tuple[int, ...]
     failed: tuple[int, ...] = ()
@@ -190,6 +227,8 @@ Event = (
     | Born
     | Merged
     | Scored
+    | Noted
+    | Vetoed
     | Handed
     | Finished
 )

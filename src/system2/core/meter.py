@@ -36,6 +36,7 @@ class Meter:
     usage: Usage = field(default_factory=Usage)  # all roles together
     promised: int = 0
     promised_dollars: Decimal = Decimal(0)
+    apart: Decimal = Decimal(0)  # dollars that usage at other prices cost more than at this one
     promises: int = 0
     running: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -54,7 +55,7 @@ class Meter:
     @property
     def cost(self) -> Decimal | None:
         """Dollars spent; None where the price is unknown."""
-        return None if self.price is None else self.price.of(self.usage)
+        return None if self.price is None else self.price.of(self.usage) + self.apart
 
     # ---------------------------------------------------------------- tokens and dollars
 
@@ -89,11 +90,20 @@ class Meter:
                 meter.promised_dollars -= meter.price.most(promise.prompt, promise.tokens)
         self.book(usage, role)
 
-    def book(self, usage: Usage, role: str) -> None:
-        """Count what was spent, here and above, and wake who waits for room."""
+    def book(self, usage: Usage, role: str, price: Price | None = None) -> None:
+        """Count what was spent, here and above, and wake who waits for room; price: another model's."""
         for meter in self.lineage():
+            if price and meter.price:
+                meter.apart += price.of(usage) - meter.price.of(usage)
             meter.spent[role] = meter.spent.get(role, Usage()) + usage
             meter.usage = meter.usage + usage
+            meter.wake()
+
+    def keep(self, tokens: int, dollars: Decimal) -> None:
+        """Keep so much from everybody, here and above; negative: give it back. No promise: nobody waits for it."""
+        for meter in self.lineage():
+            meter.promised += tokens
+            meter.promised_dollars += dollars
             meter.wake()
 
     def room(self, prompt: int) -> int | None:
@@ -104,7 +114,7 @@ class Meter:
             if budget.tokens is not None:
                 rooms.append(budget.tokens - usage.completion - usage.unseen - meter.promised)
             if budget.dollars is not None and price is not None:
-                left = budget.dollars - price.of(usage) - meter.promised_dollars
+                left = budget.dollars - price.of(usage) - meter.apart - meter.promised_dollars
                 left -= price.most(prompt, usage.unseen)
                 if left < 0:
                     rooms.append(0)

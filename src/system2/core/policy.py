@@ -1,4 +1,4 @@
-"""Who proposes and who scores: the protocols of policies and verifiers, and what passes between them and the engine."""
+"""Who proposes, who scores, who watches: protocols of policies, verifiers, sidecars, and what passes between them and the engine."""
 
 from __future__ import annotations
 
@@ -118,6 +118,63 @@ class Form(Protocol):
 
     def filled(self, answer: str) -> str | None:
         """The form with this answer in its one place; None: it has none, or several."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a sidecar says of the thoughts, for people to read: a bold title, a blank line, 1–3 sentences."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """What a sidecar was shown must not stand; stop: nor may the run go on."""
+
+    reason: str
+    stop: bool = False
+
+
+Occasion = Literal["step", "answer", "lead", "wrong", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Why a sidecar is shown a chain.
+
+    what    step: it has grown; answer: it came to an answer that is new; lead: its answer has overtaken
+            `other`; wrong: it was refuted; reply: its end is the text that will be shown
+    since   how many of the chain's steps it was shown before
+    """
+
+    what: Occasion = "step"
+    since: int = 0
+    other: str | None = None
+
+
+class Sidecar(Protocol):
+    """Watches thoughts at the ends of steps: summaries, moderation. What it says is never thought with."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the trace; no two of a run have the same."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Must it have looked before a step is planted? Else it looks beside the search, and has no veto."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Most completion tokens of one of its calls; 0: it makes none."""
+        ...
+
+    async def at_step(
+        self, problem: Problem, chain: Chain, write: Write, moment: Moment
+    ) -> Note | Veto | None:
+        """A note, a veto, or nothing to say. One that is a model writes through `write`, which pays for it."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -25,6 +25,7 @@ from system2.core import (
     Replied,
     Reply,
     Request,
+    Step,
     Usage,
     Watcher,
 )
@@ -55,6 +56,7 @@ class Caller:
         self.recall = Recall() if recall is None else recall
         self.calls = self.recall.calls  # numbered so far
         self.pieces = 0  # taken in this turn of the event loop
+        self.stepped: Callable[[Part, int, list[Step]], None] | None = None  # hears of steps' ends
         self.queue: deque[asyncio.Future[None]] = deque()  # calls that wait for a later turn
 
     def promised(
@@ -146,7 +148,7 @@ class Caller:
         self.tell(
             Called(
                 part.ask, part.call, attempt, part.role, part.children, request.seeds,
-                promise.tokens, promise.prompt,
+                promise.tokens, promise.prompt, part.by,
             )
         )  # fmt: skip
         broken, unseen = "failed", True
@@ -159,10 +161,12 @@ class Caller:
                     if not 0 <= item.child < request.n:
                         raise IndexError(f"a piece for child {item.child} of {request.n}")
                     writing.take(item)
+                    if item.end and self.stepped and part.role == "policy":
+                        self.stepped(part, part.children[item.child], writing.chains[item.child])
                     if self.heard and part.role == "policy" and item.kind != "call":
                         child, reply = part.children[item.child], item.kind == "reply"
                         self.tell(Piece(part.ask, child, item.text, reply, item.spelt))
-                    if writing.tokens > writing.grant:  # a server that ignores its limit
+                    if writing.tokens > writing.grant or part.enough:  # a limit ignored; all vetoed
                         broken = "aborted"
                         break
                     if self.pieces >= PIECES:

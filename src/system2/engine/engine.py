@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from system2.core import (
@@ -24,6 +25,7 @@ from system2.core import (
     Resumed,
     Scored,
     Started,
+    Step,
     Strategy,
     Style,
     Tree,
@@ -32,12 +34,14 @@ from system2.core import (
     Watcher,
     Weigh,
 )
+from system2.engine.aside import Aside
 from system2.engine.calls import Caller
 from system2.engine.line import BREATH, Line
 from system2.engine.planting import Child, plant, weigh
 from system2.engine.recall import Recall
 from system2.engine.reply import Replying, answer
 from system2.engine.scoring import Judge
+from system2.engine.sides import Sides
 from system2.engine.work import Work
 
 STREAK = 8  # failures in a row that end a run
@@ -50,7 +54,8 @@ class Engine:
     same seed gives the same tree; without, as they arrive. With a `recall` the run goes on: what
     was paid for is found there, and is not asked for again; `ordered` is then what it was. With a
     `reply` the answer is written anew in that style once the search is over, and fits the `form`.
-    Watchers are told every event; one that raises is dropped and ends the run.
+    What a sidecar vetoes is not planted, and one that stops the run withholds its answer. Watchers
+    are told every event; one that raises is dropped and ends the run.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Engine:
         settings: dict[str, str] | None = None,
         recall: Recall | None = None,
         ordered: bool | None = None,
+        sidecars: Sequence[Aside] = (),
     ) -> None:
         self.problem, self.strategy, self.policy, self.meter = problem, strategy, policy, meter
         self.reply, self.ordered = reply, seed is not None if ordered is None else ordered
@@ -78,16 +84,23 @@ class Engine:
         self.recall = recall
         self.caller = Caller(problem, policy, meter, self.seed, self.tell, self.watchers, recall)
         for role, usage in self.caller.recall.spent.items():
-            meter.book(usage, role)
+            if role != "sidecar":
+                meter.book(usage, role)
         judge = Judge(problem, verifier, verify_seconds, self.caller)
         self.tree = Tree()
         self.line = Line(
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
         )
+        self.sides = Sides(
+            self.caller, sidecars, lambda: strategy.choose(self.tree), ordered=self.ordered
+        )
+        self.line.guard = self.sides.guard
         self.replying = Replying(reply, form, self.line) if reply else None
         self.shown = answer(None)  # after the run: what it shows, and where that stands
         self.streak = 0
         self.over = False
+        self.barred = False  # was all that came last vetoed?
+        self.halted = False  # by a veto: the run ends, and nothing of it is shown
         self.ending = ""  # why someone asked the run to stop
         self.faults: list[Exception] = []  # of watchers
         self.heard: list[Watcher] = []  # those that have heard anything, dropped ones too
@@ -103,6 +116,7 @@ class Engine:
             )
         else:
             self.tell(Resumed(self.settings, {**self.recall.lost}))
+        self.sides.begin()
         plan = self.strategy.plan(self.tree)
         cancelled = False
         try:
@@ -112,14 +126,23 @@ class Engine:
         finally:
             cancelled = await self.drain(plan) or cancelled
         if self.streak and len(self.tree.nodes) == 1 and why in ("complete", "stuck"):
-            why = "failed"  # all that was asked
+            why = "moderation" if self.barred else "failed"  # all that was asked
         node = self.strategy.choose(self.tree)
         self.shown = shown = answer(node)
-        if self.replying and node and not cancelled:
+        if self.replying and node and not cancelled and not self.halted:
             try:
                 self.shown = shown = await self.replying.write(self.tree, node)
+                fresh = shown.step is not None and shown.step is not node.step  # not looked at yet
+                said = [Step(shown.text, shown.told, "reply")] if fresh and shown.text else []
+                if veto := await self.sides.reply(self.line.asked, node, said):
+                    self.tell(veto)
+                    self.halted = True
             except asyncio.CancelledError:
                 why, cancelled = "cancelled", True
+        cancelled = await self.sides.end(hurry=cancelled or self.halted) or cancelled
+        if self.halted:
+            why, self.shown = "moderation", answer(None)
+            shown = self.shown
         roles = dict(self.meter.spent)
         roles["policy"] = roles.get("policy", Usage()).told(shown.told)
         end = Finished(
@@ -129,7 +152,7 @@ class Engine:
             samples=len(self.tree.finals),
             usage=roles["policy"],
             roles=roles,
-            cost=self.meter.cost,
+            cost=None if self.sides.unpriced else self.meter.cost,
             seconds=time.monotonic() - began,
             call=shown.call,
             cut=shown.cut,
@@ -166,10 +189,14 @@ class Engine:
             why = await self.line.come() or self.ending
             if not why:
                 done = self.hand(self.line.due())
-                why = "failed" if self.streak >= STREAK else "enough" if self.enough() else ""
+                why = self.over_with()
                 asks = say(plan, done)
                 await self.line.breathe(len(done))
-        if self.ordered and why in ("", "enough"):  # where a call is cut would hang on the clock
+        if self.ordered and why in (
+            "",
+            "enough",
+            "moderation",
+        ):  # where a call is cut would hang on the clock
             await self.line.rest()
         return why or "complete"
 
@@ -187,7 +214,7 @@ class Engine:
         """Plant these asks' chains and tell so: on disk before the plan hears of it."""
         works = self.line.take(numbers)
         done = [self.plant(work) for work in works]
-        failed = tuple(work.number for work in works if work.failed)
+        failed = tuple(work.number for work in works if work.failed or work.vetoed)
         self.tell(Handed(tuple(numbers), failed))
         return done
 
@@ -198,18 +225,26 @@ class Engine:
             scores = work.parts[0].scores if work.parts else {}
             weigh(ask.nodes, [scores.get(n) for n in range(len(ask.nodes))])
             self.tell(Scored(work.number, tuple((node.id, node.score) for node in ask.nodes)))
+            self.sides.weighed(work.number, ask.nodes)
             return Done(ask, list(ask.nodes))
-        self.streak = self.streak + 1 if work.failed else 0
+        self.barred = work.barred
+        self.streak = self.streak + 1 if work.failed or work.barred else 0
+        for veto in (veto for part in work.parts for veto in part.vetoes):
+            self.tell(veto)
+            self.halted = self.halted or veto.stop
         children = [
             Child(number, steps, part.scores.get(number))
             for part in work.parts
             for number, steps in sorted(part.chains.items())
         ]
-        paths = plant(self.tree, self.strategy.key, ask, children, failed=work.failed)
+        failed = work.failed or work.vetoed  # a node of which something was vetoed stays open
+        paths = plant(self.tree, self.strategy.key, ask, children, failed=failed)
         for child, path in zip(children, paths, strict=True):
             self.tell_path(work.number, child, path)
             if self.replying and ask.until == "reply":
                 self.replying.direct[path[-1].node.id] = ask.node
+        ends = [(c.number, path[-1].node) for c, path in zip(children, paths, strict=True)]
+        self.sides.planted(work.number, ends)
         return Done(ask, [path[-1].node for path in paths])
 
     def tell_path(self, number: int, child: Child, path: list[Planted]) -> None:
@@ -220,6 +255,14 @@ class Engine:
                 self.tell(Born(number, child.number, node.id, node.parent.id, node.step, score))
             else:
                 self.tell(Merged(number, child.number, node.id, score))
+
+    def over_with(self) -> str:
+        """Why the search is over after what was just handed over; empty: it goes on."""
+        if self.halted:
+            return "moderation"
+        if self.streak >= STREAK:
+            return "moderation" if self.barred else "failed"
+        return "enough" if self.enough() else ""
 
     def enough(self) -> bool:
         """Does the stop rule hold? Asked when a wave of answers is in, else at every hand-over."""

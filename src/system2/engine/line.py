@@ -9,6 +9,7 @@ from itertools import islice
 
 from system2.core import PLAIN, Ask, Asked, Expand, Meter, Weigh
 from system2.engine.calls import Caller
+from system2.engine.guard import Guard
 from system2.engine.scoring import Judge
 from system2.engine.work import Part, Work
 
@@ -31,6 +32,7 @@ class Line:
         self.caller, self.judge, self.meter = caller, judge, meter
         self.need, self.ordered = need, ordered
         self.recall = caller.recall
+        self.guard: Guard | None = None  # sidecars that look before steps are planted
         self.asked = 0  # asks so far
         self.steps: deque[Work] = deque()  # asks with continuations not yet begun
         self.answers: deque[Work] = deque()  # of these, the ones that go in waves
@@ -152,6 +154,9 @@ class Line:
         for work in self.begun.values():
             for part in work.parts:
                 self.caller.book(part, "aborted", unseen=True)  # a call that would not end
+        if self.guard:
+            parts = [part for work in self.begun.values() for part in work.parts]
+            cancelled = await self.guard.close(parts) or cancelled
         self.land(self.begun.values())
         return cancelled
 
@@ -211,15 +216,19 @@ class Line:
         task.add_done_callback(self.calls.discard)
 
     async def call(self, work: Work, part: Part) -> None:
-        """Write, then verify; whatever happens, the part comes in exactly once."""
+        """Write, let sidecars look, then verify; whatever happens, the part comes in exactly once."""
         ask = work.ask
         try:
             if isinstance(ask, Weigh):
                 scores = await self.judge.scores(part, [node.chain() for node in ask.nodes])
                 part.scores = dict(enumerate(scores))
             else:
+                if self.guard:
+                    self.guard.begin(part, ask.place.chain())
                 if part.call:
                     await self.caller.write(part)
+                if self.guard:
+                    await self.guard.hold(part)
                 if ask.verify and not part.judged:
                     await self.judge.verify(part, ask.place.chain())
         except asyncio.CancelledError:

@@ -19,12 +19,14 @@ from system2.core import (
     Handed,
     Merged,
     Node,
+    Noted,
     Recalled,
     Replied,
     Request,
     Resumed,
     Step,
     Usage,
+    Vetoed,
 )
 from system2.core.plan import Style, Until
 from system2.engine.work import Part, Work
@@ -74,12 +76,17 @@ class Recall:
 
     spent   what all calls cost, by role; lost: the part of it that may have come and was not kept
     calls   how many were numbered
+    aside   the part of `spent` that each sidecar spent
+    noted, vetoed   digests of what sidecars have spoken of, and what they forbade
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.spent: dict[str, Usage] = defaultdict(Usage)
         self.lost: dict[str, Usage] = defaultdict(Usage)
         self.calls = 0
+        self.aside: dict[str, Usage] = defaultdict(Usage)
+        self.noted: set[str] = set()
+        self.vetoed: dict[str, Vetoed] = {}
         self.kept: dict[tuple[Place, int], Kept] = {}
         self.script: deque[tuple[int, ...]] = deque()  # the order in which asks were handed over
         self._replies: dict[int, Replied] = {}
@@ -87,15 +94,17 @@ class Recall:
         self._grants: dict[int, int] = {}  # of a continuation, by call
         self._judging: Counter[int] = Counter()  # tokens that verifiers spent on an ask
         self._lent: dict[str, deque[Replied]] = defaultdict(deque)
+        self._by: dict[int, str] = {}  # sidecars, by call
         self._open: dict[int, Called] = {}
         self._now = Segment()
         for event in events:
             self._take(event)
         self._end()
         for called in self._open.values():
-            missed = Usage(prompt=called.prompt, unseen=called.grant, calls=1)
+            missed = missing(called)
             self.lost[called.role] += missed
             self.spent[called.role] += missed
+        self._lose()
         self._now = Segment()
 
     # ---------------------------------------------------------------- the trace
@@ -106,6 +115,7 @@ class Recall:
             case Resumed():
                 self._end()
                 self._now = Segment()
+                self._lose()
                 self._open.clear()  # counted as lost there
                 for role, usage in event.lost.items():
                     if min(astuple(usage)) < 0:
@@ -119,10 +129,14 @@ class Recall:
                 self.calls = max(self.calls, event.call)
                 self._open[event.call] = event
                 self._grants[event.call] = event.grant // max(1, len(event.children))
+                if event.by:
+                    self._by[event.call] = event.by
             case Billed():
                 if min(astuple(event.usage)) < 0:
                     raise ValueError(f"call {event.call} was billed less than nothing")
                 self.spent[event.role] += event.usage
+                if by := self._by.get(event.call):
+                    self.aside[by] += event.usage
                 self._open.pop(event.call, None)
             case Replied():
                 self._replies[event.call] = event
@@ -130,7 +144,8 @@ class Recall:
                 if event.request:
                     self._lent[event.request].append(event)
                     chains = self._chains[event.call].values()
-                    self._judging[event.ask] += sum(s.tokens for steps in chains for s in steps)
+                    if event.role == "verifier":
+                        self._judging[event.ask] += sum(s.tokens for c in chains for s in c)
                 else:
                     for child in event.children:
                         self._keep(event.call, child, event.ask, child)
@@ -146,6 +161,10 @@ class Recall:
                     for child, score in now.scores.pop(number, {}).items():
                         if kept := self._found(number, child):
                             kept.score = score
+            case Noted():
+                self.noted.add(event.of)
+            case Vetoed() if event.of:
+                self.vetoed[event.of] = event
             case Finished():
                 self._forget()
             case _:
@@ -159,6 +178,12 @@ class Recall:
             failed = self._replies[call].failed
             self.kept[where] = Kept(call, was, steps, failed, self._grants.get(call, 0))
         self._now.kept[ask] += 1
+
+    def _lose(self) -> None:
+        """What was under way may have cost its sidecar as much."""
+        for called in self._open.values():
+            if called.by:
+                self.aside[called.by] += missing(called)
 
     def _forget(self) -> None:
         """Whoever goes on with a run that ended wants what failed to be tried again."""
@@ -240,7 +265,7 @@ class Recall:
         return None if kept.grant < (most if room is None else min(most, room)) else kept
 
     def lent(self, request: str) -> Replied | None:
-        """The reply to a verifier's call that asked the same."""
+        """The reply to a verifier's or a sidecar's call that asked the same."""
         replies = self._lent.get(request)
         return replies.popleft() if replies else None
 
@@ -253,6 +278,11 @@ class Recall:
             assert one.parent is not None and one.step is not None
             names[one.id] = named(names[one.parent.id], one.step)
         return names[node.id]
+
+
+def missing(called: Called) -> Usage:
+    """The most that a call may have cost of which nothing more was heard."""
+    return Usage(prompt=called.prompt, unseen=called.grant, calls=1)
 
 
 def ended(work: Work, kept: Kept) -> bool:
@@ -273,9 +303,9 @@ def named(above: bytes, step: Step) -> bytes:
     return blake2b(above + repr(told).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def digest(request: Request) -> str:
-    """A name for what a verifier's call asks."""
-    name = ROOT
+def digest(request: Request, by: str = "") -> str:
+    """A name for what a verifier's call asks, or that of the sidecar `by`."""
+    name = by.encode()
     for steps in (request.chain, *request.also):
         for step in steps:
             name = named(name, step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from system2.core import Ask, Expand, Meter, Promise, Request, Step, Usage
+from system2.core import Ask, Expand, Meter, Promise, Request, Step, Usage, Vetoed
 from system2.engine.writing import Writing
 
 
@@ -15,13 +15,15 @@ class Part:
 
     call      of the run, from 1; 0: none is needed, since what it brings is known
     rows      continuations that it set out with
-    name      a digest of what a verifier's call asks
+    name      a digest of what a verifier's or a sidecar's call asks; by: that sidecar
     failed    until something came, or the backend said that nothing will
     writing   the try under way
     reserve   tokens of the budget that its further promises must leave
     purse     what the call left of its promise: its verifier may spend it
     spare     tokens that a kept call's grant left over: its verifier may be promised as many
     judged    its scores are known
+    enough    no more of it can be planted: its stream may be broken off
+    vetoes    that sidecars cast on what it brought, cut off already
     """
 
     ask: int
@@ -33,6 +35,7 @@ class Part:
     call: int = 0
     role: str = "policy"
     name: str = ""
+    by: str = ""
     rows: int = 1
     usage: Usage = field(default_factory=Usage)
     chains: dict[int, list[Step]] = field(default_factory=dict[int, list[Step]])
@@ -43,6 +46,8 @@ class Part:
     purse: Meter | None = None
     spare: int = 0
     judged: bool = False
+    enough: bool = False
+    vetoes: list[Vetoed] = field(default_factory=list[Vetoed])
     landed: bool = False
 
     def land(self) -> int:
@@ -88,6 +93,16 @@ class Work:
         if not isinstance(self.ask, Expand) or any(part.chains for part in self.parts):
             return False
         return self.waiting > 0 or any(part.failed for part in self.parts)
+
+    @property
+    def vetoed(self) -> bool:
+        """Was something of it vetoed?"""
+        return any(part.vetoes for part in self.parts)
+
+    @property
+    def barred(self) -> bool:
+        """Was all of it vetoed?"""
+        return self.vetoed and not any(part.chains for part in self.parts)
 
 
 def seed_of(run: int, ask: int, child: int) -> int:

@@ -1,0 +1,85 @@
+// Runs being watched: one stream for each, shared by all parts that show it; it ends when nobody looks.
+import { useSyncExternalStore } from "react";
+import { RUNS, call } from "./api";
+import { empty, take, type Run } from "./run";
+import { Refused, follow, type Line } from "./sse";
+
+export type Feed = {
+  run: Run;
+  line: Line | "refused";
+  trouble: string;
+  watch: (changed: () => void) => () => void;
+  again: () => void;
+  stamp: () => number;
+};
+
+const feeds = new Map<string, Feed>();
+
+export function feedOf(id: string): Feed {
+  const known = feeds.get(id);
+  if (known) return known;
+  const eyes = new Set<() => void>();
+  let stop: AbortController | null = null;
+  let stamp = 0;
+  const feed: Feed = {
+    run: empty(id),
+    line: "lost",
+    trouble: "",
+    stamp: () => stamp,
+    watch(changed) {
+      eyes.add(changed);
+      if (!stop && !feed.run.end) begin();
+      return () => {
+        eyes.delete(changed);
+        setTimeout(() => eyes.size === 0 && end(), 1_000);
+      };
+    },
+    again() {
+      end();
+      begin();
+    },
+  };
+  const tell = () => {
+    stamp += 1;
+    for (const eye of eyes) eye();
+  };
+  const end = () => {
+    stop?.abort();
+    stop = null;
+  };
+  const begin = () => {
+    const own = (stop = new AbortController());
+    follow(
+      (signal) => call(`${RUNS}/${encodeURIComponent(id)}/events?starting_after=${feed.run.seq}`, { signal }),
+      (events) => {
+        take(feed.run, events);
+        tell();
+      },
+      (line) => {
+        feed.line = line;
+        tell();
+      },
+      own.signal,
+    )
+      .catch((error: unknown) => {
+        if (!(error instanceof Refused)) throw error;
+        feed.line = "refused";
+        feed.trouble = error.status === 404 ? "" : error.message;
+        tell();
+      })
+      .finally(() => {
+        if (stop === own) stop = null;
+      });
+  };
+  feeds.set(id, feed);
+  return feed;
+}
+
+const NONE: Feed = { run: empty(""), line: "done", trouble: "", watch: () => () => undefined, again: () => undefined, stamp: () => 0 };
+
+/** The run of that name, kept up to date. */
+export function useFeed(id: string | null): Feed {
+  const feed = id ? feedOf(id) : NONE;
+  useSyncExternalStore(feed.watch, feed.stamp);
+  return feed;
+}

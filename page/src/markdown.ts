@@ -1,0 +1,75 @@
+// Text of a model made into safe markup: no scripts, no styles, no pictures from elsewhere, formulas as MathML.
+import DOMPurify from "dompurify";
+import { Marked, type TokenizerAndRendererExtension, type Tokens } from "marked";
+
+export type Typeset = (formula: string, display: boolean) => string;
+
+const MATH = /\$[^$\n]+\$|\$\$[\s\S]+?\$\$|\\\(|\\\[/;
+export const hasMath = (text: string) => MATH.test(text);
+
+/** Katex, fetched when the first formula comes. */
+export async function typesetter(): Promise<Typeset> {
+  const { default: katex } = await import("katex");
+  return (formula, display) =>
+    katex.renderToString(formula, { displayMode: display, output: "mathml", throwOnError: false, trust: false, maxExpand: 200, maxSize: 20 });
+}
+
+type Formula = Tokens.Generic & { text: string; display: boolean };
+
+function formulas(typeset: Typeset | null): TokenizerAndRendererExtension[] {
+  const kinds: [string, "block" | "inline", RegExp, RegExp, boolean][] = [
+    ["shown", "block", /\$\$|\\\[/, /^(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])(?:\n|$)/, true],
+    ["inlineShown", "inline", /\$\$|\\\[/, /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])/, true],
+    ["inlined", "inline", /\$|\\\(/, /^(?:\$(?![\s\d.,]+\s)((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d)|\\\(([\s\S]+?)\\\))/, false],
+  ];
+  return kinds.map(([name, level, start, whole, display]) => ({
+    name,
+    level,
+    start: (text: string) => {
+      const at = text.search(start);
+      return at < 0 ? undefined : at;
+    },
+    tokenizer: (text: string) => {
+      const found = whole.exec(text);
+      return found ? { type: name, raw: found[0], text: (found[1] ?? found[2] ?? "").trim(), display } : undefined;
+    },
+    renderer: (token) => {
+      const { text, display } = token as Formula;
+      return typeset ? typeset(text, display) : `<code>${escaped(text)}</code>`;
+    },
+  }));
+}
+
+const escaped = (text: string) =>
+  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+const purify = DOMPurify(window);
+purify.addHook("afterSanitizeAttributes", (element) => {
+  if (element.nodeName === "A") {
+    element.setAttribute("rel", "noopener noreferrer nofollow");
+    element.setAttribute("target", "_blank");
+  }
+});
+
+const parsers = new Map<Typeset | null, Marked>();
+
+/** Safe HTML. Pictures are told by their words, for an address in them would tell others who reads. */
+export function html(text: string, typeset: Typeset | null): string {
+  let parser = parsers.get(typeset);
+  if (!parser) {
+    parser = new Marked({ gfm: true, breaks: true, extensions: undefined });
+    parser.use({
+      extensions: formulas(typeset),
+      renderer: { image: ({ text: words, href }) => escaped(`[${words || href}]`) },
+    });
+    parsers.set(typeset, parser);
+  }
+  return purify.sanitize(parser.parse(text, { async: false }), {
+    USE_PROFILES: { html: true, mathMl: true },
+    ADD_TAGS: ["semantics", "annotation"],
+    FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "img", "picture", "video", "audio", "source", "track"],
+    FORBID_ATTR: ["style", "id", "name", "srcset", "background"],
+    ALLOW_DATA_ATTR: false,
+    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  });
+}

@@ -1,0 +1,74 @@
+// The search of one run: meters, the tree as a graph or a list, the step that is chosen, the vote.
+import { useMemo, useRef, useState } from "react";
+import type { Budget } from "../api";
+import { useFeed } from "../feed";
+import { whole } from "../format";
+import { plan } from "../layout";
+import { ROOT, best } from "../run";
+import { useLanguage, useWords } from "../words";
+import { Meters } from "./Meters";
+import { StepSide } from "./StepSide";
+import { TreeGraph } from "./TreeGraph";
+import { TreeList } from "./TreeList";
+import { Votes } from "./Votes";
+
+type Given = {
+  run: string;
+  list: boolean;
+  setList: (list: boolean) => void;
+  close?: () => void;
+  more?: (budget: Budget) => Promise<void>;
+};
+
+export function Panel({ run: id, list, setList, close, more }: Given) {
+  const words = useWords();
+  const language = useLanguage();
+  const feed = useFeed(id);
+  const run = feed.run;
+  const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
+  const [pages, setPages] = useState<ReadonlyMap<string, number>>(new Map());
+  const [selected, setSelected] = useState<string>(ROOT);
+  const stood = useRef<ReadonlySet<string>>(new Set());
+  const found = useMemo(() => {
+    const made = plan(run, best(run), { toggled, more: pages, stood: stood.current });
+    stood.current = new Set(made.boxes.filter((box) => box.open).map((box) => box.id));
+    return made;
+  }, [run, run.version, toggled, pages]);
+
+  const toggle = (box: string, open: boolean) => setToggled((now) => new Map(now).set(box, open));
+  const grow = (box: string) => setPages((now) => new Map(now).set(box, (now.get(box) ?? 0) + 1));
+  const tree = { plan: found, run, selected, select: setSelected, toggle, grow };
+  const box = found.boxes.find((one) => one.id === selected);
+  return (
+    <aside className="panel" aria-label={words.tree}>
+      <div className="head">
+        <h2>{words.tree}</h2>
+        <div className="choice" role="group">
+          <button aria-pressed={!list} onClick={() => setList(false)}>{words.graph}</button>
+          <button aria-pressed={list} onClick={() => setList(true)}>{words.list}</button>
+        </div>
+        {close && <button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} />}
+      </div>
+      {feed.line === "refused" && <p className="wrong" role="alert">{feed.trouble || words.missing}</p>}
+      {feed.line === "lost" && run.seq >= 0 && !run.end && <p className="soft" role="status">{words.lost}</p>}
+      <Meters run={run} more={more} live={!run.end && feed.line !== "done"} />
+      <div className="tree">
+        {found.boxes.length < 2 ? (
+          <p className="soft still">{words.nothingYet}</p>
+        ) : list ? (
+          <TreeList {...tree} />
+        ) : (
+          <TreeGraph {...tree} />
+        )}
+      </div>
+      {found.hidden > 0 && <p className="soft small">{words.hiddenBoxes(whole(found.hidden, language))}</p>}
+      {box && box.kind !== "root" && <StepSide key={box.id} box={box} run={run} />}
+      <Votes run={run} />
+      {run.notes.length > 0 && (
+        <ul className="notes">
+          {[...new Set(run.notes)].slice(-3).map((note) => <li key={note}>{note}</li>)}
+        </ul>
+      )}
+    </aside>
+  );
+}

@@ -1,0 +1,56 @@
+// A question and its answer, the thoughts folded into one line between them.
+import { useState } from "react";
+import { live, type Turn } from "../turn";
+import { useWords } from "../words";
+import { Markdown } from "./Markdown";
+import { Thoughts } from "./Thoughts";
+
+type Given = {
+  turn: Turn;
+  lost: boolean;
+  raw: boolean;
+  setRaw: (raw: boolean) => void;
+  unreadable: boolean;
+  opened: boolean;
+  open: () => void;
+  stop: () => void;
+  hurry: () => void;
+  retry: () => void;
+};
+
+export function TurnView(given: Given) {
+  const { turn, lost, retry, stop, hurry } = given;
+  const words = useWords();
+  const [copied, setCopied] = useState(false);
+  const over = !live(turn);
+  const copy = () =>
+    navigator.clipboard.writeText(turn.answer).then(() => {
+      setCopied(true);
+      setTimeout(() => setCopied(false), 1_500);
+    });
+  return (
+    <article className="turn">
+      <div className="asked">{turn.question}</div>
+      <Thoughts {...given} />
+      {lost && <p className="soft" role="status">{words.lost}</p>}
+      {turn.answer && (
+        <div className="answer" aria-busy={!over}>
+          <Markdown text={turn.answer} />
+        </div>
+      )}
+      {over && !turn.answer && turn.state !== "failed" && (
+        <p className="soft">{turn.state === "stopped" ? words.stopped : words.spentOut}</p>
+      )}
+      {turn.state === "failed" && (
+        <p className="wrong" role="alert">{turn.error || words.failed}</p>
+      )}
+      <div className="acts">
+        {!over && turn.run && <button onClick={hurry}>{words.answerNow}</button>}
+        {!over && <button onClick={stop}>{words.stop}</button>}
+        {over && turn.answer && "clipboard" in navigator && <button onClick={copy}>{copied ? words.copied : words.copy}</button>}
+        {over && (turn.state === "failed" || !turn.answer) && <button onClick={retry}>{words.retry}</button>}
+      </div>
+      <p className="unseen" role="status">{over ? turn.answer : ""}</p>
+    </article>
+  );
+}

@@ -1,0 +1,281 @@
+"""A request's wish becomes running jobs: admitted, composed, watched, started. Knows neither API."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+from system2.core import Budget, Meter, Price
+from system2.effort import EFFORTS
+from system2.engine import Engine
+from system2.resuming import reopen
+from system2.server.booking import Booking
+from system2.server.data.keys import Key
+from system2.server.data.limits import Ticket
+from system2.server.errors import ApiError, invalid
+from system2.server.jobs import Job
+from system2.server.served import MARGIN, Served
+from system2.server.server import Server
+from system2.server.watch.spans import Answering
+from system2.server.wire.usage import Spent
+from system2.server.wire.wanted import Visibility, Wanted
+from system2.solve import Options, compose, trace
+from system2.store import Trace, new_run
+
+RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
+SHARE = 4  # of a cap on tokens at most this part is set aside for it
+
+
+@dataclass(slots=True)
+class Begun:
+    """The searches of one request, one for each answer that it wants."""
+
+    jobs: list[Job]
+    served: Served
+    show: Visibility
+    key: Key
+    ticket: Ticket
+    request: str
+
+    def settle(self) -> None:
+        """Give back what was set aside beyond what was spent; once, when the last search is over."""
+        if all(job.task is None or job.task.done() for job in self.jobs):
+            spent = self.spent()
+            self.ticket.settle(spent.policy.completion, spent.dollars)
+
+    def spent(self) -> Spent:
+        """What they cost; call it when all are over."""
+        ends = [job.finished for job in self.jobs if job.finished]
+        guessed = any(
+            getattr(event, "estimated", False) for job in self.jobs for event in job.events
+        )
+        return Spent.of(ends, estimated=guessed)
+
+    def settings(self) -> Mapping[str, str]:
+        """How the first of them was told to think."""
+        return self.jobs[0].engine.settings
+
+
+async def begin(
+    server: Server,
+    wanted: Wanted,
+    key: Key,
+    request: str,
+    *,
+    background: bool = False,
+    deadline: float | None = None,
+    language: str | None = None,
+    seen: Answering | None = None,
+) -> Begun:
+    """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
+
+    deadline  seconds after which the client gives up
+    language  the client's own, of its Accept-Language
+    seen      the span of the request
+    """
+    if server.jobs.closing:
+        raise ApiError(
+            503, "The server is shutting down.", "overloaded", type="server_error",
+            headers={"Retry-After": "5"},
+        )  # fmt: skip
+    served, carried = server.models.find(wanted.model)
+    if not key.allows(served.name):
+        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    effort = effort_of(wanted, served, carried, key)
+    options = options_of(wanted, served, effort, deadline)
+    show = shown(wanted, served, key)
+    tokens = (options.get("tokens") or EFFORTS[effort].tokens) * wanted.n
+    ticket = await server.limits.admit(key, tokens, dollars_of(options, served.price, tokens))
+    try:
+        server.jobs.room()
+        shared = parent(wanted, served)
+        jobs = [
+            server.jobs.add(
+                job(server, wanted, served, key, request, options, shared, n, language, seen)
+            )
+            for n in range(wanted.n)
+        ]
+    except BaseException:
+        ticket.settle(0)
+        raise
+    begun = Begun(jobs, served, show, key, ticket, request)
+    for one in jobs:
+        one.background = background
+        one.after(begun.settle)
+    return begun
+
+
+def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
+    """The effort: of the request, of the model's name, of the model; `pro` above all. Raises ApiError."""
+    effort = "pro" if wanted.pro else wanted.effort or carried or served.effort
+    order = list(EFFORTS)
+    if key.most_effort in order and order.index(effort) > order.index(key.most_effort):
+        raise ApiError(
+            403,
+            f"This key may think with effort {key.most_effort} at most, {effort} was asked for.",
+            "budget_not_allowed",
+            "reasoning_effort",
+        )
+    return effort
+
+
+def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | None) -> Options:
+    """What `solve` is told. Raises ApiError 400."""
+    options: Options = {**served.options, "effort": effort}
+    if wanted.samples is not None:
+        options["samples"] = wanted.samples
+        options.pop("routes", None)
+    least = [n for n in (wanted.tokens, EFFORTS[effort].tokens) if n is not None]
+    options["tokens"] = min(least) if wanted.dollars is None or wanted.tokens else max(least)
+    if wanted.dollars is not None:
+        if served.price is None:
+            raise invalid(
+                f"A budget in dollars was given, but the price of {served.name} is unknown; give one "
+                "in tokens or seconds.",
+                "system2.budget.usd",
+            )
+        options["dollars"] = wanted.dollars
+    seconds = [wanted.seconds] if wanted.seconds is not None else []
+    if deadline is not None:
+        seconds.append(max(0.1, deadline - MARGIN, 0.5 * deadline))
+    if seconds:
+        options["seconds"] = min(seconds)
+    if not served.local or wanted.reply.format:
+        options["reply"] = wanted.reply
+    if wanted.seed is not None:
+        options["seed"] = wanted.seed
+    return options
+
+
+def dollars_of(options: Options, price: Price | None, tokens: int) -> Decimal | None:
+    """The most this may cost, prompts left out; None where the price is unknown."""
+    if "dollars" in options:
+        return Decimal(str(options["dollars"]))
+    return None if price is None else price.most(0, tokens)
+
+
+def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
+    """How much of the thoughts is shown. Raises ApiError 403 where the key may not see that much."""
+    show = wanted.visibility or served.visibility
+    if show == "raw" and not key.may("cot:read"):
+        if wanted.visibility is None:
+            return "summary"
+        raise ApiError(
+            403,
+            "This key may not read the chain of thought; it needs the scope cot:read.",
+            "insufficient_scope",
+            "system2.reasoning_visibility",
+        )
+    return show
+
+
+def parent(wanted: Wanted, served: Served) -> Meter:
+    """The meter above the searches of one request: dollars are of all its answers together."""
+    if wanted.n == 1 or wanted.dollars is None:
+        return served.meter
+    return Meter(Budget(dollars=wanted.dollars), served.price, served.meter)
+
+
+def job(
+    server: Server,
+    wanted: Wanted,
+    served: Served,
+    key: Key,
+    request: str,
+    options: Options,
+    shared: Meter,
+    n: int,
+    language: str | None,
+    seen: Answering | None,
+) -> Job:
+    """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
+    own = options
+    if n and "seed" in options:  # every answer has a seed of its own, and always the same
+        own = cast(
+            Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
+        )
+    run = new_run()
+    try:
+        engine = composed(server, wanted, served, run, own, shared, language)
+    except ValueError as error:
+        raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
+    engine.watchers.append(kept(run))
+    watch(server, engine, served, key, request, seen)
+    return Job(engine, key, served.name, options=own)
+
+
+def kept(run: str) -> Trace:
+    """The run's trace. Raises ApiError 503 where the disk does not take it."""
+    try:
+        return trace(run)
+    except OSError as error:
+        raise ApiError(
+            503, "The server cannot keep the trace of a run, and begins none.", "server_error",
+            type="server_error",
+        ) from error  # fmt: skip
+
+
+def composed(
+    server: Server,
+    wanted: Wanted,
+    served: Served,
+    run: str,
+    options: Options,
+    shared: Meter,
+    language: str | None,
+) -> Engine:
+    """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
+    return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
+
+
+def watch(
+    server: Server, engine: Engine, served: Served, key: Key, request: str, seen: Answering | None
+) -> None:
+    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
+    booking = Booking(server.ledger, engine.name, key, served.name, request, served.price)
+    engine.watchers.append(booking)
+    engine.watchers.append(
+        server.metrics.run(served.name, key.id, served.backend, price=served.price)
+    )
+    engine.watchers.append(
+        server.logs.run(model=served.name, key=key.id, backend=served.backend, request=request)
+    )
+    if seen is not None:
+        engine.watchers.append(seen.run(price=served.price))
+    elif server.spans is not None:
+        engine.watchers.append(server.spans.run(price=served.price))
+
+
+async def rejoined(server: Server, begun: Begun) -> None:
+    """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
+
+    Raises ApiError 409 where a search can neither be joined nor go on.
+    """
+    for n, one in enumerate(begun.jobs):
+        if not one.left:
+            continue
+        if one.task is not None:
+            await asyncio.wait({one.task})
+        served = begun.served
+        options: Options = {**served.options}
+        try:
+            engine = reopen(
+                one.run,
+                policy=served.policy({**options, **one.options}),
+                parent=served.meter,
+                **options,
+            )
+        except (ValueError, OSError) as error:
+            raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
+        watch(server, engine, served, begun.key, begun.request, None)
+        begun.jobs[n] = server.jobs.add(Job(engine, begun.key, served.name, options=one.options))
+
+
+def reserved(tokens: int) -> int:
+    """Completion tokens set aside for the visible reply."""
+    return min(RESERVE, max(1, tokens // SHARE))

@@ -1,0 +1,230 @@
+"""POST /v1/chat/completions: whole or streamed, and those that were stored. Knows no search."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from system2.core import Event, Finished, Noted
+from system2.server.app import body_of, replied, seen
+from system2.server.begin import Begun, begin, rejoined
+from system2.server.data.chats import Chat
+from system2.server.errors import ApiError
+from system2.server.jobs import Job
+from system2.server.retries import again, deadline, named
+from system2.server.server import Server
+from system2.server.sse import DONE, EventStream, data, unless_gone
+from system2.server.watch.spans import Heading
+from system2.server.wire.chat_reply import ChatStream, Head, completion
+from system2.server.wire.chat_request import ChatRequest
+from system2.server.wire.chat_wanted import chat_wanted
+from system2.server.wire.check import checked, parsed
+from system2.server.wire.outcome import Outcome, chances, outcome, spelt
+from system2.server.wire.profile import rules
+from system2.server.wire.thoughts import Thoughts
+from system2.server.wire.usage import chat_usage, extension
+from system2.server.wire.wanted import Wanted
+
+
+STORED = 30 * 86_400  # seconds that a completion is kept
+
+
+@dataclass(slots=True)
+class Completion:
+    """A completion under way."""
+
+    head: Head
+    body: ChatRequest
+    begun: Begun
+    wanted: Wanted
+    stored: bool = False
+
+    def outcomes(self) -> list[Outcome]:
+        """The answers, once all searches are over. Raises ApiError where a backend failed."""
+        return [self.outcome(job, n) for n, job in enumerate(self.begun.jobs)]
+
+    def outcome(self, job: Job, n: int) -> Outcome:
+        """One answer."""
+        end = job.finished
+        if end is None:
+            raise ApiError(500, "The search broke off.", "server_error", type="server_error")
+        chosen = job.engine.tree.nodes[end.node] if end.node is not None else None
+        tag = f"{self.head.id.removeprefix('chatcmpl-')}{n}_"
+        whole = self.wanted.exhausted == "incomplete"
+        return outcome(end, chosen, stop=self.wanted.reply.stop, whole=whole, tag=tag)
+
+    def extra(self) -> dict[str, Any]:
+        """Usage, cost, and our own object."""
+        spent = self.begun.spent()
+        ends = [job.finished for job in self.begun.jobs if job.finished]
+        own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings())
+        return {"usage": chat_usage(spent), "system2": own}
+
+
+async def create(request: Request) -> Response:
+    """A completion."""
+    server: Server = request.app.state.server
+    key = request.state.key
+    data_ = await body_of(request)
+    body = checked(ChatRequest, parsed(data_))
+    served, _ = server.models.find(body.model)
+    rules(body, served.profile)
+    wanted = chat_wanted(body, server.may_fetch)
+    name = named(request.headers, key.id, request.url.path, data_)
+    held = server.chats.find(name) if again(request.headers) else None
+    if held is None:
+        begun = await begin(
+            server, wanted, key, request.state.request_id,
+            deadline=None if body.stream else deadline(request.headers),
+            language=request.headers.get("accept-language"),
+            seen=seen(request, heading(body, served.name)),
+        )  # fmt: skip
+        head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
+        held = Completion(head, body, begun, wanted)
+        server.chats.keep(name, held)
+    else:
+        await rejoined(server, held.begun)
+    if body.stream:
+        return EventStream(streamed(server, held), beat=server.beat)
+    return replied(await unless_gone(request, finished(server, held)))
+
+
+def heading(body: ChatRequest, model: str) -> Heading:
+    """What its span says of a request."""
+    return Heading(
+        model,
+        "chat_completions",
+        "/v1/chat/completions",
+        body.max_completion_tokens,
+        body.temperature,
+        body.seed,
+        body.n,
+        body.stream,
+    )
+
+
+async def finished(server: Server, one: Completion) -> dict[str, Any]:
+    """The whole completion, once all its searches are over."""
+    await asyncio.gather(*(job.end() for job in one.begun.jobs))
+    out = whole(one)
+    await kept(server, one, out)
+    return out
+
+
+def whole(one: Completion) -> dict[str, Any]:
+    """The completion, all of whose searches are over."""
+    outcomes = one.outcomes()
+    thoughts = [thought(job, one.begun.show) for job in one.begun.jobs]
+    logprobs = [
+        chances(spelt(job.events, job.answers)) if one.body.logprobs else None
+        for job in one.begun.jobs
+    ]
+    body = completion(one.head, outcomes, thoughts, one.begun.show, logprobs) | one.extra()
+    return body | {"metadata": one.body.metadata} if one.body.metadata else body
+
+
+async def kept(server: Server, one: Completion, out: dict[str, Any]) -> None:
+    """Store the completion, if that was wished, and once however often it was asked for."""
+    if not one.body.store or one.stored:
+        return
+    one.stored = True
+    messages = [
+        {"id": f"{one.head.id}-{n}"} | message.model_dump(exclude_none=True)
+        for n, message in enumerate(one.body.messages)
+    ]
+    await server.stored.chats.add(
+        Chat(
+            one.head.id, one.begun.key.id, one.head.model, one.head.created, out, messages,
+            one.body.metadata or {}, one.head.created + STORED,
+        )
+    )  # fmt: skip
+
+
+def thought(job: Job, show: str) -> str:
+    """What is shown of the thoughts of a search that is over."""
+    if show == "summary":
+        return "\n\n".join(event.text for event in job.events if isinstance(event, Noted))
+    end = job.finished
+    node = job.engine.tree.nodes[end.node] if end and end.node is not None else None
+    return Thoughts().chosen(node) if show == "raw" else ""
+
+
+async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
+    """The chunks, in order; those of several answers interleave."""
+    asked = one.body.stream_options
+    with_usage = bool(asked and asked.include_usage)
+    raw = one.begun.show == "raw"
+    streams = [
+        ChatStream(
+            one.head, n, one.begun.show, with_usage, live(one), one.body.logprobs is True,
+            job.engine.tree.nodes.__getitem__,
+        )
+        for n, job in enumerate(one.begun.jobs)
+    ]  # fmt: skip
+    for stream in streams:
+        for chunk in stream.open():
+            yield data(chunk)
+    try:
+        async with aclosing(together(one.begun.jobs, thoughts=raw)) as events:
+            async for n, event in events:
+                for chunk in streams[n].take(event):
+                    yield data(chunk)
+                if isinstance(event, Finished):
+                    job = one.begun.jobs[n]
+                    tokens = spelt(job.events, job.answers)
+                    for chunk in streams[n].close(one.outcome(job, n), tokens):
+                        yield data(chunk)
+    except ApiError as error:
+        yield data(error.body())
+        return
+    if with_usage:
+        yield data(one.head.of("chat.completion.chunk", []) | one.extra())
+    await kept(server, one, whole(one))
+    yield DONE
+
+
+def live(one: Completion) -> bool:
+    """May the reply be shown as it is written? Not one that is checked, or cut, first."""
+    return one.wanted.reply.format is None and not one.wanted.reply.stop
+
+
+async def together(jobs: list[Job], *, thoughts: bool) -> AsyncGenerator[tuple[int, Event]]:
+    """The events of several jobs as they come, each with its place. Closing it leaves them all."""
+    queue: asyncio.Queue[tuple[int, Event] | BaseException | None] = asyncio.Queue()
+
+    async def follow(n: int, job: Job) -> None:
+        try:
+            async with aclosing(job.follow(thoughts=thoughts)) as events:
+                async for _, event in events:
+                    queue.put_nowait((n, event))
+        except Exception as error:  # noqa: BLE001  told where it is read
+            queue.put_nowait(error)
+        queue.put_nowait(None)
+
+    async with AsyncExitStack() as stack:
+        tasks = [asyncio.create_task(follow(n, job)) for n, job in enumerate(jobs)]
+        stack.push_async_callback(ended, tasks)
+        left = len(tasks)
+        while left:
+            item = await queue.get()
+            if item is None:
+                left -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+
+
+async def ended(tasks: list[asyncio.Task[None]]) -> None:
+    """End these tasks."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

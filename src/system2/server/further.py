@@ -1,0 +1,138 @@
+"""More for a run: a larger budget while it goes on, or another go once it is over. Pays for nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, cast
+
+from system2.core import Budget
+from system2.engine import Engine
+from system2.resuming import reopen
+from system2.server.begin import dollars_of, watch
+from system2.server.data.keys import Key
+from system2.server.errors import ApiError, invalid
+from system2.server.history import History
+from system2.server.jobs import Job
+from system2.server.server import Server
+from system2.solve import LIMIT, Options, amount
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What is added to a budget; None: nothing. seconds: of the time from now on, for a run that was over."""
+
+    tokens: int | None = None
+    dollars: Decimal | None = None
+    seconds: float | None = None
+
+
+def more_of(given: object) -> More:
+    """What `add_budget` says. Raises ApiError 400."""
+    if not isinstance(given, dict) or not given:
+        raise invalid(
+            'Say what to add, as {"tokens": 10000}; there are tokens, usd and seconds.',
+            "add_budget",
+            "missing_required_parameter",
+        )
+    table = cast(dict[str, object], given)
+    if odd := sorted(table.keys() - {"tokens", "usd", "seconds"}):
+        raise invalid(f"Unknown field {odd[0][:60]!r}.", f"add_budget.{odd[0][:60]}")
+    for name, value in table.items():
+        fits = isinstance(value, int | float | str) and not isinstance(value, bool)
+        try:
+            right = fits and 0 < amount(cast(float, value), name) <= LIMIT
+        except ValueError:
+            right = False
+        if not right or (name == "tokens" and not isinstance(value, int)):
+            raise invalid(
+                f"Invalid value: {str(value)[:40]!r}. Expected a positive number.",
+                f"add_budget.{name}",
+            )
+    tokens, dollars, seconds = (cast(Any, table.get(name)) for name in ("tokens", "usd", "seconds"))
+    return More(
+        tokens,
+        None if dollars is None else Decimal(str(dollars)),
+        None if seconds is None else float(seconds),
+    )
+
+
+def larger(budget: Budget, more: More) -> Budget:
+    """The budget with more in it; what had no limit keeps none."""
+    return replace(
+        budget,
+        tokens=None if budget.tokens is None else budget.tokens + (more.tokens or 0),
+        dollars=None if budget.dollars is None else budget.dollars + (more.dollars or 0),
+    )
+
+
+async def further(server: Server, found: History, key: Key, more: More, request: str) -> Job:
+    """Let a run spend more; one that is over goes on where it was. Raises ApiError 400, 403, 409, 429."""
+    if found.job is not None and found.live:
+        return await extended(server, found.job, key, more)
+    caps = found.caps()
+    options = Options()
+    tokens, dollars = caps["tokens"], caps["dollars"]
+    if tokens is not None:
+        options["tokens"] = tokens + (more.tokens or 0)
+    if dollars is not None:
+        options["dollars"] = Decimal(dollars) + (more.dollars or 0)
+    if (seconds := more.seconds or caps["seconds"]) is not None:
+        options["seconds"] = seconds
+    served, _ = server.models.find(found.model)
+    if not key.allows(served.name):
+        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    before = found.started.settings.get("effort")
+    told: Options = {**served.options, **options}
+    if before:
+        told["effort"] = before
+    added = more.tokens or (tokens or 0)
+    ticket = await server.limits.admit(
+        key, added, more.dollars or dollars_of({}, served.price, added)
+    )
+
+    def regrown() -> Engine:
+        return reopen(found.run, policy=served.policy(told), parent=served.meter, **cast(Any, told))
+
+    try:
+        server.jobs.room()
+        if found.job is not None and found.job.task is not None:
+            await asyncio.wait({found.job.task})
+        engine = await asyncio.to_thread(regrown)
+    except (ValueError, OSError) as error:
+        ticket.settle(0)
+        raise ApiError(409, f"The run cannot go on ({error}).", None, "run") from error
+    except BaseException:
+        ticket.settle(0)
+        raise
+    engine.settings |= labels(found.started.settings)
+    watch(server, engine, served, key, request, None)
+    spent = engine.meter.usage.completion
+    job = Job(engine, key, served.name, options=told, background=True)
+    job.after(lambda: ticket.settle(max(0, engine.meter.usage.completion - spent)))
+    return server.jobs.add(job)
+
+
+async def extended(server: Server, job: Job, key: Key, more: More) -> Job:
+    """A running search with a larger budget. Raises ApiError."""
+    if more.tokens is None and more.dollars is None:
+        raise ApiError(
+            409,
+            "The time of a running search cannot be made longer; add tokens, or wait for its end and "
+            "continue with more seconds.",
+            None,
+            "add_budget.seconds",
+        )
+    ticket = await server.limits.admit(key, more.tokens or 0, more.dollars)
+    meter = job.engine.meter
+    meter.budget = larger(meter.budget, more)
+    meter.wake()
+    job.after(lambda: ticket.settle(0))
+    return job
+
+
+def labels(settings: Mapping[str, str]) -> dict[str, str]:
+    """What the server itself wrote into a trace's settings."""
+    return {name: settings[name] for name in ("key", "served") if name in settings}

@@ -1,0 +1,226 @@
+"""Running searches and those who follow them. Knows nothing about HTTP or either API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+
+from system2.core import Event, Finished, Piece
+from system2.engine import Engine
+from system2.server.data.keys import Key
+from system2.server.errors import ApiError
+from system2.solve import Options
+
+KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
+MOST_KEPT = 128
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """Somebody who reads a job's events as they come. `thoughts`: pieces of thoughts too."""
+
+    thoughts: bool
+    pieces: asyncio.Queue[tuple[int, Event] | None] = field(
+        default_factory=asyncio.Queue[tuple[int, Event] | None]
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One search under way, or over, and its events but for pieces of text.
+
+    background  it goes on though nobody follows it
+    left        everybody left before its end, and it was stopped for that
+    options     what `solve` was told
+    """
+
+    engine: Engine
+    key: Key
+    model: str
+    options: Options = field(default_factory=Options)
+    background: bool = False
+    events: list[Event] = field(default_factory=list[Event])
+    finished: Finished | None = None
+    begun: float = field(default_factory=time.time)
+    left: bool = False
+    followers: list[Follower] = field(default_factory=list[Follower])
+    answers: set[int] = field(default_factory=set[int])  # asks whose text is the visible reply
+    said: list[tuple[int, Event]] = field(default_factory=list[tuple[int, Event]])  # pieces of it
+    task: asyncio.Task[Finished] | None = None
+    slots: asyncio.Semaphore | None = None
+    queued: float = 0.0  # seconds it waited for its turn
+    _after: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+    @property
+    def run(self) -> str:
+        """The name of its trace."""
+        return self.engine.name
+
+    def start(self) -> Job:
+        """Begin to search."""
+        self.engine.watchers.append(self.hear)
+        self.task = asyncio.create_task(self.turn(), name=f"run {self.run}")
+        self.task.add_done_callback(self.over)
+        return self
+
+    async def turn(self) -> Finished:
+        """Search once it is this job's turn. Its deadline counts from its beginning, waiting included."""
+        if self.slots is None:
+            return await self.engine.run()
+        began = time.monotonic()
+        async with self.slots:
+            self.queued = time.monotonic() - began
+            return await self.engine.run()
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Call this when it is over."""
+        self._after.append(then)
+
+    def hear(self, event: Event) -> None:
+        """An event of the engine."""
+        if isinstance(event, Piece):
+            numbered = len(self.events), event
+            shown = event.ask in self.answers
+            if shown:
+                self.said.append(numbered)
+            for follower in self.followers:
+                if shown or follower.thoughts:
+                    follower.pieces.put_nowait(numbered)
+            return
+        self.events.append(event)
+        if getattr(event, "until", None) == "reply":
+            self.answers.add(event.ask)  # type: ignore[union-attr]
+        if isinstance(event, Finished):
+            self.finished = event
+        for follower in self.followers:
+            follower.pieces.put_nowait((len(self.events), event))
+
+    def over(self, task: asyncio.Task[Finished]) -> None:
+        """The engine has ended; one that broke has told no end."""
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain of it
+        for then in self._after:
+            then()
+        for follower in self.followers:
+            follower.pieces.put_nowait(None)
+
+    async def follow(
+        self, after: int = 0, *, thoughts: bool = False
+    ) -> AsyncGenerator[tuple[int, Event]]:
+        """All events from number `after` + 1, then live ones, to the end. Pieces are live only.
+
+        Whoever stops reading must close the generator: a job that nobody follows any more, and that is
+        not in the background, is stopped at once. Raises what broke the engine.
+        """
+        follower = Follower(thoughts)
+        known = len(self.events)
+        self.followers.append(follower)
+        try:
+            said = [*self.said]
+            for number in range(after, known):
+                yield number + 1, self.events[number]
+                for piece in said:
+                    if piece[0] == number + 1:
+                        yield piece
+            while self.finished is None or not follower.pieces.empty():
+                if self.task is not None and self.task.done() and follower.pieces.empty():
+                    break
+                item = await follower.pieces.get()
+                if item is None:
+                    break
+                if item[0] > after or isinstance(item[1], Piece):
+                    yield item
+        finally:
+            self.followers.remove(follower)
+            self.leave()
+        if self.task and self.task.done() and not self.task.cancelled() and self.finished is None:
+            self.task.result()
+
+    def leave(self) -> None:
+        """Somebody has left: was it the last?"""
+        if not self.followers and not self.background and self.finished is None and self.task:
+            self.left = True
+            self.task.cancel()
+
+    def stop(self, why: str) -> None:
+        """End it soon, with the best answer so far."""
+        self.engine.stop(why)
+
+    def cancel(self) -> None:
+        """End it now, without another call."""
+        if self.task:
+            self.task.cancel()
+
+    async def end(self) -> Finished:
+        """Follow it to its end. Raises what broke the engine, CancelledError if it was cancelled."""
+        async with aclosing(self.follow()) as events:
+            async for _, event in events:
+                if isinstance(event, Finished):
+                    return event
+        raise asyncio.CancelledError
+
+
+class Jobs:
+    """All jobs of this process: those running, and those over a short while ago.
+
+    most  engines at once; waiting: requests that may wait for one
+    """
+
+    def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
+        self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
+        self.known: OrderedDict[str, Job] = OrderedDict()
+        self.closing = False
+
+    @property
+    def running(self) -> list[Job]:
+        """Those that have not ended."""
+        return [job for job in self.known.values() if job.task and not job.task.done()]
+
+    def find(self, run: str) -> Job | None:
+        """The job of a run, running or lately over."""
+        return self.known.get(run)
+
+    def add(self, job: Job) -> Job:
+        """Remember a job and start it."""
+        self.sweep()
+        self.known[job.run] = job
+        self.known.move_to_end(job.run)
+        job.slots = self.slots
+        return job.start()
+
+    def room(self) -> None:
+        """Raises ApiError 503 where too many wait already."""
+        if len(self.running) >= self.waiting:
+            raise ApiError(
+                503,
+                "The server has more to think about than it can hold; try again later.",
+                "overloaded",
+                type="server_error",
+                headers={"Retry-After": "5"},
+            )
+
+    def sweep(self) -> None:
+        """Forget what has been over for long."""
+        now = time.time()
+        over = [job for job in self.known.values() if job.task and job.task.done()]
+        for n, job in enumerate(over):
+            if now - job.begun > KEPT + (job.finished.seconds if job.finished else 0) or (
+                len(over) - n > MOST_KEPT
+            ):
+                del self.known[job.run]
+
+    async def close(self, grace: float) -> None:
+        """Shut down: let what runs finish for `grace` seconds, then cut it; every trace is whole."""
+        self.closing = True
+        tasks = [job.task for job in self.running if job.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for job in self.running:
+            job.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError, Exception):
+                await task

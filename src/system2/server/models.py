@@ -1,0 +1,46 @@
+"""GET /v1/models, and whether the process lives and is ready. Spends nothing."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from system2.server.app import replied
+from system2.server.server import Server
+from system2.server.served import card
+
+
+async def listed(request: Request) -> Response:
+    """The models that this key may use."""
+    server: Server = request.app.state.server
+    key = request.state.key
+    cards = [card(one) for one in server.models.served.values() if key.allows(one.name)]
+    return replied({"object": "list", "data": cards})
+
+
+async def one(request: Request) -> Response:
+    """One model; its name may hold slashes, an effort or a mode."""
+    server: Server = request.app.state.server
+    name = request.path_params["id"]
+    served, _ = server.models.find(name)
+    return replied(card(served) | {"id": name})
+
+
+async def alive(request: Request) -> Response:
+    """The process lives."""
+    return replied({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """It takes requests; 503 once it is shutting down."""
+    server: Server = request.app.state.server
+    if server.jobs.closing:
+        return replied({"status": "closing"}, 503)
+    return replied({"status": "ok"})
+
+
+async def metrics(request: Request) -> Response:
+    """What Prometheus reads."""
+    server: Server = request.app.state.server
+    body, kind = server.metrics.text(request.headers.get("accept", ""))
+    return Response(body, media_type=None, headers={"content-type": kind})

@@ -1,0 +1,89 @@
+"""The server composed: database, accounts, watchers, models, and what begins and ends with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from system2.server.data.database import Database
+from system2.server.data.keys import Keys
+from system2.server.data.ledger import Ledger
+from system2.server.data.limits import Limits
+from system2.server.data.stored import Stored
+from system2.server.jobs import Jobs
+from system2.server.sealed import Seal
+from system2.server.served import Models, Served
+from system2.server.server import Server, Settings
+from system2.server.watch.logs import Logs
+from system2.server.watch.metrics import Metrics
+from system2.server.watch.otlp import spans_of
+
+NEAR = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@asynccontextmanager
+async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator[Server]:
+    """A server with everything it needs; when the block ends, all that was bought is booked.
+
+    Raises ValueError where the settings are unsafe or a database cannot be used, OSError.
+    """
+    models = Models(served)
+    names = models.served.keys()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.open(settings.database or None))
+        keys = Keys(database)
+        guarded = settings.keys or await checked(settings, keys)
+        ledger = await stack.enter_async_context(Ledger.open(database))
+        home = database.file.parent if database.file else user_data_path("system2")
+        server = Server(
+            models=models,
+            jobs=Jobs(settings.most),
+            database=database,
+            keys=keys,
+            limits=Limits(ledger),
+            ledger=ledger,
+            stored=Stored(database),
+            metrics=Metrics(models=names),
+            spans=spans_of(models=names),
+            logs=Logs(models=names),
+            seal=Seal.kept(Path(home) / "seal"),
+            open=not guarded,
+            images=frozenset(settings.images),
+        )
+        sweeper = asyncio.create_task(sweep(server))
+        try:
+            yield server
+        finally:
+            sweeper.cancel()
+            await server.jobs.close(settings.grace)
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            for one in served:
+                await one.aclose()
+            if server.spans:
+                await asyncio.to_thread(server.spans.close)
+
+
+async def checked(settings: Settings, keys: Keys) -> bool:
+    """Are keys asked for? Always where others than this machine can reach the server. Raises ValueError."""
+    if settings.host in NEAR:
+        return False
+    if not await keys.any():
+        raise ValueError(
+            f"--host {settings.host} lets other machines in, and there are no keys; make one first "
+            "(`system2 keys create NAME`), or stay on 127.0.0.1"
+        )
+    return True
+
+
+async def sweep(server: Server) -> None:
+    """Now and then, forget what has expired."""
+    while True:
+        server.jobs.sweep()
+        await server.stored.expire(int(time.time()))
+        await asyncio.sleep(60)

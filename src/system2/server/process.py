@@ -1,0 +1,79 @@
+"""The process that serves: uvicorn, signals, and an end in which nothing that was bought is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import cast
+
+import uvicorn
+
+from system2.server import assets
+from system2.server import assets
+from system2.server.app import application
+from system2.server.opened import opened
+from system2.server.served import Served
+from system2.server.server import Server, Settings
+from system2.server.spots import SPOTS
+from system2.server.watch.logs import begin
+
+
+class Process:
+    """One server, from its start to its end. said: where a person is told that it runs."""
+
+    def __init__(
+        self, settings: Settings, served: Sequence[Served], said: Callable[[str], None]
+    ) -> None:
+        self.settings, self.served, self.said = settings, served, said
+
+    async def run(self, sock: socket.socket, signals: Sequence[signal.Signals]) -> int:
+        """Serve until one of these signals; its exit status. Raises ValueError, OSError where it cannot begin."""
+        begin("json" if self.settings.logs == "json" else "text")
+        async with opened(self.settings, self.served) as server:
+            config = uvicorn.Config(
+                application(server, SPOTS, assets.ROUTES),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=max(1, round(self.settings.grace + 5)),
+                ws="websockets-sansio",
+                h11_max_incomplete_event_size=64 * 1024,
+                server_header=False,
+            )
+            unicorn = uvicorn.Server(config)
+            loop = asyncio.get_running_loop()
+            for one in signals:
+                loop.add_signal_handler(one, self.end, unicorn, server, loop)
+            self.said(self.greeting(sock, server))
+            with suppress(asyncio.CancelledError):
+                await cast("asyncio.Future[None]", unicorn._serve([sock]))
+            for one in signals:
+                loop.remove_signal_handler(one)
+        return 0
+
+    def end(self, unicorn: uvicorn.Server, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        """A signal: take nothing new; what runs may finish, answers with what it has after the grace."""
+        if unicorn.should_exit:
+            unicorn.force_exit = True
+            for job in server.jobs.running:
+                job.cancel()
+            return
+        unicorn.should_exit = True
+        server.jobs.closing = True
+        loop.call_later(self.settings.grace, self.hurry, server)
+
+    def hurry(self, server: Server) -> None:
+        """The grace is over: every search answers with what it has."""
+        for job in server.jobs.running:
+            job.stop("shutdown")
+
+    def greeting(self, sock: socket.socket, server: Server) -> str:
+        """Where it is, what it offers, and who may come in."""
+        host, port = sock.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        offered = ", ".join(server.models.served)
+        door = "no key needed on this machine" if server.open else "keys needed"
+        return f"system2 serves {offered} at http://{host}:{port}/v1 ({door})"

@@ -1,0 +1,374 @@
+"""POST /v1/responses, and everything one can do with a response later. Knows no search."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from system2.core import Message
+from system2.server.app import body_of, replied, seen
+from system2.server.begin import Begun, begin, rejoined
+from system2.server.data.keys import Key
+from system2.server.errors import ApiError, invalid
+from system2.server.exchange import Exchange
+from system2.server.retries import again, deadline, named
+from system2.server.server import Server
+from system2.server.served import Served
+from system2.server.sse import DONE, EventStream, event, unless_gone
+from system2.server.watch.spans import Heading
+from system2.server.wire import items
+from system2.server.wire.check import checked, parsed
+from system2.server.wire.response_object import skeleton
+from system2.server.wire.response_writer import ResponseWriter, Told
+from system2.server.wire.responses_request import ResponseRequest
+from system2.server.wire.responses_wanted import SEALED, coherent, response_wanted
+from system2.server.wire.wanted import Wanted
+
+TURNS = 1_000  # responses that one may go back through
+
+
+async def create(request: Request) -> Response:
+    """A response: whole, streamed, or in the background."""
+    server: Server = request.app.state.server
+    key: Key = request.state.key
+    data = await body_of(request)
+    body = checked(ResponseRequest, parsed(data))
+    name = named(request.headers, key.id, request.url.path, data)
+    held = server.responses.find(name) if again(request.headers) else None
+    if held is None:
+        held = await asked(request, server, key, body)
+        server.responses.keep(name, held)
+    elif held.begun.jobs[0].left:
+        await rejoined(server, held.begun)
+        written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
+        held = replace(held, writer=written, events=[], body={}, task=None, error=None)
+        await started(server, held, again=True)
+        server.responses.keep(name, held)
+    if body.stream:
+        return EventStream(streamed(held, -1), beat=server.beat)
+    if held.background:
+        return replied(queued(held))
+    return replied(await unless_gone(request, held.end()))
+
+
+def queued(held: Exchange) -> Told:
+    """A response in the background as it is told at once."""
+    return held.body if held.over else {**held.body, "status": "queued", "output": []}
+
+
+async def asked(request: Request, server: Server, key: Key, body: ResponseRequest) -> Exchange:
+    """Start a response of a request."""
+    waits = not (body.stream or body.background)
+    return await exchange(
+        server,
+        key,
+        body,
+        request.state.request_id,
+        deadline=deadline(request.headers) if waits else None,
+        language=request.headers.get("accept-language"),
+        span=lambda model: seen(request, heading(body, model)),
+    )
+
+
+async def exchange(
+    server: Server,
+    key: Key,
+    body: ResponseRequest,
+    request: str,
+    *,
+    deadline: float | None = None,
+    language: str | None = None,
+    span: Any = None,
+    remembered: dict[str, list[dict[str, Any]]] | None = None,
+) -> Exchange:
+    """Start a response. Raises ApiError.
+
+    remembered  of a connection: what responses that are not stored were made of, by id
+    """
+    coherent(body)
+    served, _ = server.models.find(body.model)
+    id = f"resp_{secrets.token_hex(24)}"
+    own = own_items(body, id)
+    before = await earlier(server, key, body.previous_response_id, remembered or {})
+    messages, lost = conversation(server, key, served, body, [*before, *own])
+    wanted = response_wanted(body, messages)
+    jobs = await begin(
+        server, wanted, key, request, background=False, deadline=deadline, language=language,
+        seen=span(served.name) if span else None,
+    )  # fmt: skip
+    written = writer(server, served, key, body, jobs, id, wanted)
+    kept = server.stored if body.store is not False else None
+    made = Exchange(id, jobs, written, wanted, kept, own, body.background is True)
+    if lost:
+        written.body["input_transformations"] = [
+            {"id": one, "type": "reasoning", "action": "removed", "reason": "model_mismatch"}
+            for one in lost
+        ]
+    if remembered is not None:
+        remembered[id] = [*before, *own]
+    await started(server, made)
+    return made
+
+
+async def started(server: Server, made: Exchange, *, again: bool = False) -> None:
+    """Begin to write it; it can be found by its id until it is over."""
+    server.under_way[made.id] = made
+    await made.start(again=again)
+    assert made.task
+    made.task.add_done_callback(lambda _: server.under_way.pop(made.id, None))
+
+
+def own_items(body: ResponseRequest, id: str) -> list[dict[str, Any]]:
+    """The input of this request alone, as items."""
+    if isinstance(body.input, str):
+        given: list[dict[str, Any]] = [{"role": "user", "content": body.input}]
+    else:
+        given = [item.model_dump(exclude_none=True) for item in body.input or ()]
+    return items.named(given, id.removeprefix("resp_")[:12])
+
+
+async def earlier(
+    server: Server, key: Key, id: str | None, remembered: dict[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Input and output of the responses before, the oldest first. Raises ApiError 400 where one is not there."""
+    turns: list[list[dict[str, Any]]] = []
+    while id is not None and len(turns) < 2 * TURNS:
+        if id in remembered:
+            turns.append(remembered[id])
+            break
+        found = await server.stored.responses.get(id, key.id)
+        if found is None:
+            raise items.missing(id)
+        turns.append([*found.body["output"]])
+        turns.append([dict(item) for item in found.input])
+        id = found.previous
+    return [item for turn in reversed(turns) for item in turn]
+
+
+def conversation(
+    server: Server, key: Key, served: Served, body: ResponseRequest, given: list[dict[str, Any]]
+) -> tuple[tuple[Message, ...], list[str]]:
+    """The messages of these items; sealed ones are opened for this model and key."""
+    context = body.reasoning.context if body.reasoning else None
+    return items.messages(
+        given,
+        body.instructions,
+        lambda sealed: server.seal.open(sealed, served.name, key.id),
+        server.may_fetch,
+        all_turns=context == "all_turns",
+    )
+
+
+def writer(
+    server: Server,
+    served: Served,
+    key: Key,
+    body: ResponseRequest,
+    begun: Begun,
+    id: str,
+    wanted: Wanted,
+) -> ResponseWriter:
+    """The writer of a response."""
+    job = begun.jobs[0]
+    sealing = SEALED in (body.include or ()) or body.store is False
+    effort = job.engine.settings.get("effort")
+    return ResponseWriter(
+        body=skeleton(id, body.model or served.name, body, effort=effort, run=job.run),
+        tag=id.removeprefix("resp_"),
+        show=begun.show,
+        summaries=wanted.summary,
+        thinks=effort != "none",
+        live=wanted.reply.format is None and not wanted.reply.stop,
+        logprobs=wanted.reply.top_logprobs is not None,
+        node=job.engine.tree.nodes.__getitem__,
+        seal=(lambda text: server.seal.close(text, served.name, key.id)) if sealing else None,
+    )
+
+
+def heading(body: ResponseRequest, model: str) -> Heading:
+    """What its span says of a request."""
+    return Heading(
+        model,
+        "responses",
+        max_tokens=body.max_output_tokens,
+        temperature=body.temperature,
+        seed=body.seed,
+        stream=body.stream,
+        conversation=body.previous_response_id,
+    )
+
+
+async def streamed(held: Exchange, after: int) -> AsyncGenerator[bytes]:
+    """Its events from here on, as they come."""
+    async with aclosing(held.told(after)) as told:
+        async for one in told:
+            yield event(one)
+    yield DONE
+
+
+# -------------------------------------------------------------------- later
+
+
+def running(server: Server, id: str, key: Key) -> Exchange | None:
+    """The response, while it is under way in this process."""
+    held = server.under_way.get(id)
+    return held if held is not None and held.begun.key.id == key.id else None
+
+
+async def get(request: Request) -> Response:
+    """A response as it stands, or its events from one on."""
+    server, key, id = place(request)
+    held = running(server, id, key)
+    query = request.query_params
+    if query.get("stream", "").lower() in ("true", "1"):
+        after = whole(query.get("starting_after", "-1"), "starting_after")
+        if held is not None:
+            return EventStream(streamed(held, after), beat=server.beat)
+        await stored(server, id, key)
+        return EventStream(replayed(server, id, after), beat=server.beat)
+    if held is not None and not held.over:
+        return replied({**held.body, "output": held.writer.body["output"]})
+    return replied(await stored(server, id, key))
+
+
+async def replayed(server: Server, id: str, after: int) -> AsyncGenerator[bytes]:
+    """The stored events of a response that is over."""
+    while found := await server.stored.responses.events(id, after):
+        for number, one in found:
+            yield event(one)
+            after = number
+    yield DONE
+
+
+async def stored(server: Server, id: str, key: Key) -> Told:
+    """A stored response. Raises ApiError 404."""
+    found = await server.stored.responses.get(id, key.id)
+    if found is None:
+        raise unknown(id)
+    return {**found.body}
+
+
+def unknown(id: str) -> ApiError:
+    """There is no such response."""
+    return ApiError(404, f"Response with id '{id[:80]}' not found.", None, "response_id")
+
+
+async def delete(request: Request) -> Response:
+    """Forget a response; one that is under way is ended first."""
+    server, key, id = place(request)
+    held = running(server, id, key)
+    if held is not None:
+        await held.cancel()
+    if not await server.stored.responses.delete(id, key.id):
+        raise unknown(id)
+    return replied({"id": id, "object": "response", "deleted": True})
+
+
+async def cancel(request: Request) -> Response:
+    """End a response in the background; it stays cancelled, and nothing more is spent on it."""
+    server, key, id = place(request)
+    held = running(server, id, key)
+    body = await stored(server, id, key)
+    if not body.get("background"):
+        raise invalid("Cannot cancel a synchronous response.", "response_id")
+    if held is not None and not held.over:
+        return replied(await held.cancel())
+    return replied(body)
+
+
+async def input_items(request: Request) -> Response:
+    """What a response was asked with, a page at a time."""
+    server, key, id = place(request)
+    query = request.query_params
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise invalid("'order' is 'asc' or 'desc'.", "order")
+    limit = whole(query.get("limit", "20"), "limit")
+    if not 1 <= limit <= 100:
+        raise invalid("'limit' is from 1 to 100.", "limit")
+    found = await server.stored.responses.input_items(
+        id, key.id, after=query.get("after"), limit=limit, order=order
+    )
+    if found is None:
+        raise unknown(id)
+    entries = [dict(entry) for entry in found.entries]
+    return replied(
+        {
+            "object": "list",
+            "data": entries,
+            "first_id": entries[0]["id"] if entries else None,
+            "last_id": entries[-1]["id"] if entries else None,
+            "has_more": found.more,
+        }
+    )
+
+
+async def input_tokens(request: Request) -> Response:
+    """How many tokens the input would be, or a bound on that where only the backend knows."""
+    server: Server = request.app.state.server
+    key: Key = request.state.key
+    body = checked(ResponseRequest, parsed(await body_of(request)))
+    coherent(body)
+    served, _ = server.models.find(body.model)
+    before = await earlier(server, key, body.previous_response_id, {})
+    messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
+    count = served.prompt_tokens(response_wanted(body, messages).problem)
+    return replied({"object": "response.input_tokens", "input_tokens": count})
+
+
+async def compact(request: Request) -> Response:
+    """A conversation as one sealed item, which stands for it in later requests. Spends nothing."""
+    server: Server = request.app.state.server
+    key: Key = request.state.key
+    body = checked(ResponseRequest, parsed(await body_of(request)))
+    if body.model is None:
+        raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
+    coherent(body)
+    served, _ = server.models.find(body.model)
+    before = await earlier(server, key, body.previous_response_id, {})
+    own = own_items(body, "resp_compact")
+    messages, _ = conversation(server, key, served, body, [*before, *own])
+    kept = [item for item in own if item.get("role") == "user"]
+    text = "\n\n".join(
+        f"{one.role}: {one.text}" for one in messages if one.role != "user" and one.text
+    )
+    tag = secrets.token_hex(12)
+    sealed = server.seal.close(text or "Nothing was said.", served.name, key.id)
+    item = {"id": f"cmp_{tag}", "type": "compaction", "encrypted_content": sealed}
+    count = served.prompt_tokens(response_wanted(body, messages).problem)
+    usage = {
+        "input_tokens": count,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": count,
+    }
+    return replied(
+        {
+            "id": f"resp_{secrets.token_hex(24)}",
+            "object": "response.compaction",
+            "created_at": int(time.time()),
+            "output": [*kept, item],
+            "usage": usage,
+        }
+    )
+
+
+def place(request: Request) -> tuple[Server, Key, str]:
+    """Where a request about one response goes."""
+    return request.app.state.server, request.state.key, request.path_params["id"]
+
+
+def whole(given: str, name: str) -> int:
+    """A whole number of the query. Raises ApiError 400."""
+    bare = given.removeprefix("-")
+    if not bare.isascii() or not bare.isdigit() or len(bare) > 9:
+        raise invalid(f"Invalid type for '{name}': expected an integer.", name, "invalid_type")
+    return int(given)

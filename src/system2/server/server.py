@@ -1,0 +1,114 @@
+"""Everything one process of the server holds: models, jobs, accounts, watchers. Composed in cli/serve.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from system2.server.data.database import Database
+from system2.server.data.keys import LOCAL, Key, Keys
+from system2.server.data.ledger import Ledger
+from system2.server.data.limits import Limits
+from system2.server.data.stored import Stored
+from system2.server.errors import ApiError
+from system2.server.jobs import Jobs
+from system2.server.retries import Retries
+from system2.server.sealed import Seal
+from system2.server.served import Models
+from system2.server.watch.logs import Logs
+from system2.server.watch.metrics import Metrics
+from system2.server.watch.spans import Spans
+
+
+@dataclass(slots=True)
+class Server:
+    """What endpoints share.
+
+    open   nobody needs a key: only where the socket is bound to this machine alone
+    hosts  names in the Host header that an open server answers to, so that no web page can be made to
+           ask it (DNS rebinding)
+    largest  bytes of a request's body
+    beat     seconds of silence after which a stream is kept alive
+    images   hosts whose images a backend may be told to fetch
+    chats, responses   what was begun, for those who ask again
+    under_way   responses that are being written, by id
+    """
+
+    models: Models
+    jobs: Jobs
+    database: Database
+    keys: Keys
+    limits: Limits
+    ledger: Ledger
+    stored: Stored
+    metrics: Metrics
+    spans: Spans | None
+    logs: Logs
+    seal: Seal
+    open: bool = True
+    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
+    largest: int = 32 * 2**20
+    beat: float = 10.0
+    images: frozenset[str] = frozenset()
+    chats: Retries[Any] = field(default_factory=Retries[Any])
+    responses: Retries[Any] = field(default_factory=Retries[Any])
+
+    under_way: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def may_fetch(self, url: str) -> bool:
+        """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
+        return (urlsplit(url).hostname or "").lower() in self.images
+
+    async def who(self, authorization: str | None, host: str, origin: str | None) -> Key:
+        """Whose request this is. Raises ApiError 401, 403."""
+        scheme, _, secret = (authorization or "").partition(" ")
+        secret = secret.strip() if scheme.lower() == "bearer" else ""
+        if self.open:
+            self.near(host, origin)
+            if not secret.startswith("sk-s2-"):
+                return LOCAL
+        if not secret:
+            raise ApiError(
+                401,
+                "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.",
+                "invalid_api_key",
+            )
+        key = await self.keys.find(secret)
+        if key is None:
+            raise ApiError(401, "Incorrect API key provided.", "invalid_api_key")
+        return key
+
+    def near(self, host: str, origin: str | None) -> None:
+        """Raises ApiError 403 where a web page of somebody else's may be asking."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if name.lower() not in self.hosts:
+            raise ApiError(
+                403,
+                "This server has no keys and answers to this machine alone; ask it as 127.0.0.1 or "
+                "localhost.",
+                "host_not_allowed",
+            )
+        if origin and origin.partition("://")[2].lower() != host.lower():
+            raise ApiError(
+                403, "This server answers to no other site's pages.", "origin_not_allowed"
+            )
+
+
+@dataclass(slots=True)
+class Settings:
+    """What `system2 serve` was told, of the process as a whole.
+
+    grace   seconds that what runs may take when the process is told to end
+    keys    ask for keys though only this machine can reach it
+    most    searches at once; images: hosts whose images a backend may fetch
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    grace: float = 10.0
+    database: str = ""
+    keys: bool = False
+    logs: str = "text"
+    most: int = 256
+    images: tuple[str, ...] = ()
