@@ -64,4 +64,6 @@ class Live:
 
     def faults(self) -> list[str]:
         """Lines of the log that tell of a fault of ours."""
-        return [line for line in self.said().splitlines() if re.search(r"Traceback|ERROR|\b500\b", line)]
+        return [
+            line for line in self.said().splitlines() if re.search(r"Traceback|ERROR|\b500\b", line)
+        ]

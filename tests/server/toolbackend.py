@@ -149,7 +149,12 @@ def pieces(message: Wire) -> list[Wire]:
         return [{"role": "assistant", "content": ""}, *({"content": word} for word in words)]
     name, arguments = message["call"], message["arguments"]
     half = len(arguments) // 2
-    begun = {"index": 0, "id": "call_0", "type": "function", "function": {"name": name, "arguments": ""}}
+    begun = {
+        "index": 0,
+        "id": "call_0",
+        "type": "function",
+        "function": {"name": name, "arguments": ""},
+    }
     return [
         {"role": "assistant", "tool_calls": [begun]},
         {"tool_calls": [{"index": 0, "function": {"arguments": arguments[:half]}}]},
@@ -195,7 +200,13 @@ def usage(body: Wire, message: Wire) -> Wire:
 
 def head(kind: str, choices: list[Wire]) -> Wire:
     """An object of the API."""
-    return {"id": "chatcmpl-0", "object": kind, "created": 1, "model": "pretend", "choices": choices}
+    return {
+        "id": "chatcmpl-0",
+        "object": kind,
+        "created": 1,
+        "model": "pretend",
+        "choices": choices,
+    }
 
 
 def event(choices: list[Wire], **more: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,11 +26,15 @@ VERSION = b"2020-10-01"
 SLOW = 60.0  # seconds in which a body must have come
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spot:
     """One endpoint. scope: what a key must be allowed; None: nobody needs a key, and nothing is told.
 
-    body   the kind of its body, for the schema
+    The rest is for the schema alone:
+    body     the kind of its body
+    reply    the kind of its reply; query: of its query string
+    example  a body, but for the model
+    kinds    media types it may answer with, besides or instead of JSON
     """
 
     method: str
@@ -39,6 +43,10 @@ class Spot:
     scope: str | None
     about: str
     body: type[Any] | None = None
+    reply: Any = None
+    query: Any = None
+    example: Mapping[str, Any] | None = None
+    kinds: tuple[str, ...] = ()
 
 
 def application(

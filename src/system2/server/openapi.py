@@ -27,17 +27,18 @@ HEADERS = {
 
 async def described(request: Request) -> Response:
     """The schema of this server."""
-    return replied(schema(tuple(request.app.state.spots)))
+    state = request.app.state
+    return replied(schema(tuple(state.spots), next(iter(state.server.models.served))))
 
 
 @lru_cache(maxsize=4)
-def schema(spots: tuple[Spot, ...]) -> Mapping[str, Any]:
-    """The whole of it."""
+def schema(spots: tuple[Spot, ...], model: str) -> Mapping[str, Any]:
+    """The whole of it; the examples ask this model."""
     parts: dict[str, Any] = {}
     paths: dict[str, Any] = {}
     for spot in spots:
         path = PLACE.sub(r"{\1}", spot.path)
-        paths.setdefault(path, {})[spot.method.lower()] = operation(spot, parts)
+        paths.setdefault(path, {})[spot.method.lower()] = operation(spot, parts, model)
     told(shapes.Error, parts)
     return {
         "openapi": "3.1.0",
@@ -59,7 +60,7 @@ def schema(spots: tuple[Spot, ...]) -> Mapping[str, Any]:
     }
 
 
-def operation(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
+def operation(spot: Spot, parts: dict[str, Any], model: str) -> dict[str, Any]:
     """One endpoint. parts: the schemas it refers to are put there."""
     words = re.sub(r"\W+", "_", PLACE.sub(r"\1", spot.path)).strip("_")
     out: dict[str, Any] = {
@@ -78,8 +79,8 @@ def operation(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
     }
     if spot.body is not None:
         content: dict[str, Any] = {"schema": told(spot.body, parts)}
-        if spot.examples:
-            content["examples"] = {name: {"value": one} for name, one in spot.examples}
+        if spot.example:
+            content["examples"] = {"question": {"value": {"model": model, **spot.example}}}
         out["requestBody"] = {"required": True, "content": {JSON: content}}
     return out
 
@@ -128,5 +129,3 @@ def told(kind: type[Any], parts: dict[str, Any]) -> dict[str, str]:
     if "properties" in made:
         parts[kind.__name__] = made
     return {"$ref": REF.format(model=kind.__name__)}
-
-

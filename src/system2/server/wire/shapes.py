@@ -5,10 +5,10 @@ Every reply may hold more than is told here: clients ignore fields that they do 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict  # that of `typing` tells pydantic too little on Python 3.11
 
 Whole = Annotated[int, Field(ge=0)]
 
@@ -52,7 +52,7 @@ class ModelList(TypedDict):
     data: list[ModelCard]
 
 
-class CalledFunction(TypedDict):
+class FunctionCall(TypedDict):
     """The function of a call; arguments are JSON as text."""
 
     name: str
@@ -64,7 +64,7 @@ class ToolCall(TypedDict):
 
     id: str
     type: Literal["function"]
-    function: CalledFunction
+    function: FunctionCall
 
 
 class ChatAnswer(TypedDict):
@@ -255,6 +255,13 @@ class Controlled(TypedDict):
     success: bool
     run: str
     running: bool
+
+
+class Control(TypedDict):
+    """A wish about a run."""
+
+    action: Literal["answer_now", "stop", "more"]
+    add_budget: NotRequired[dict[str, Any]]
 
 
 # ---------------------------------------------------------------- query strings
