@@ -1,6 +1,6 @@
 """A loopback backend that calls tools, fills schemas and answers sums: what a model that can do these would reply.
 
-    python tests/server/toolbackend.py [--port 8001]
+    python tests/clients/toolbackend.py [--port 8001]
 
 It writes what the request itself asks for, so that a client that gets something else has found a fault.
 """

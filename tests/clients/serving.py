@@ -14,9 +14,10 @@ import system2
 
 SOURCE = str(Path(system2.__file__).parents[1])
 LINE = re.compile(r"system2 serves .* at (http://\S+)/v1")
+FAULT = re.compile(r"Traceback| error |status=5\d\d")
 
 
-class Live:
+class Serving:
     """Runs from `with` to the end of it. words: further words of the command line."""
 
     def __init__(self, folder: Path, config: str, *words: str, **env: str) -> None:
@@ -36,7 +37,7 @@ class Live:
         """Of its socket."""
         return int(self.root.rpartition(":")[2])
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Serving:
         command = [sys.executable, "-m", "system2", "serve", "--port", "0"]
         command += ["--config", str(self.config), "--grace", "1", *self.words]
         with self.log.open("wb") as log:
@@ -64,6 +65,4 @@ class Live:
 
     def faults(self) -> list[str]:
         """Lines of the log that tell of a fault of ours."""
-        return [
-            line for line in self.said().splitlines() if re.search(r"Traceback|ERROR|\b500\b", line)
-        ]
+        return [line for line in self.said().splitlines() if FAULT.search(line)]
