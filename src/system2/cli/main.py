@@ -131,6 +131,11 @@ def add_serve(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--language", metavar="TAG", help="of summaries, as zh-CN (default: the client's)"
     )
+    to.add_argument(
+        "--moderate",
+        choices=("words", "model"),
+        help="look at steps and answers before they are shown",
+    )
     to.add_argument("--no-summaries", action="store_true", help="write no summaries of thoughts")
     to.add_argument(
         "--profile", default="compat", choices=("compat", "o1", "o1-preview"),

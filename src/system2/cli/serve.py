@@ -81,6 +81,7 @@ def models_of(options: argparse.Namespace) -> list[Any]:
         visibility=options.thoughts,
         language=options.language,
         summaries=not options.no_summaries,
+        moderation=options.moderate or "",
     )
     return [ruled(made, "serve")]
 

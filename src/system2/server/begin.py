@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
-from system2.engine import Engine
+from system2.engine import Aside, Engine
 from system2.resuming import reopen
+from system2.server.beside import beside, judge_of
 from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
@@ -54,6 +55,11 @@ class Begun:
             getattr(event, "estimated", False) for job in self.jobs for event in job.events
         )
         return Spent.of(ends, estimated=guessed)
+
+    def live(self, wanted: Wanted) -> bool:
+        """May the reply be shown as it is written? Not one that is checked, cut, judged or reworded first."""
+        free = wanted.reply.format is None and not wanted.reply.stop
+        return free and judge_of(wanted, self.served) is None and not self.served.local
 
     def settings(self) -> Mapping[str, str]:
         """How the first of them was told to think."""
@@ -199,8 +205,9 @@ def job(
             Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
         )
     run = new_run()
+    sides = beside(wanted, served, shown(wanted, served, key), key.locale, language)
     try:
-        engine = composed(server, wanted, served, run, own, shared, language)
+        engine = composed(wanted, served, run, own, shared, sides)
     except ValueError as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
     engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
@@ -221,13 +228,12 @@ def kept(run: str) -> Trace:
 
 
 def composed(
-    server: Server,
     wanted: Wanted,
     served: Served,
     run: str,
     options: Options,
     shared: Meter,
-    language: str | None,
+    sides: Sequence[Aside],
 ) -> Engine:
     """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
     return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
@@ -251,6 +257,11 @@ def watch(
         engine.watchers.append(server.spans.run(price=served.price))
 
 
+def again(run: str, served: Served, options: Options) -> Engine:
+    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
+    return reopen(run, served.policy(options), served.meter, **options)
+
+
 async def rejoined(server: Server, begun: Begun) -> None:
     """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
 
@@ -262,14 +273,11 @@ async def rejoined(server: Server, begun: Begun) -> None:
         if one.task is not None:
             await asyncio.wait({one.task})
         served = begun.served
-        options: Options = {**served.options}
+        options = cast(Options, {**served.options, **one.options})
+        options.pop("seed", None)
+        options.pop("reply", None)
         try:
-            engine = reopen(
-                one.run,
-                policy=served.policy({**options, **one.options}),
-                parent=served.meter,
-                **options,
-            )
+            engine = await asyncio.to_thread(again, one.run, served, options)
         except (ValueError, OSError) as error:
             raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
         watch(server, engine, served, begun.key, begun.request, None)

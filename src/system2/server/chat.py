@@ -33,7 +33,6 @@ from system2.server.wire.thoughts import Thoughts
 from system2.server.wire.usage import chat_usage, extension
 from system2.server.wire.wanted import Wanted
 
-
 STORED = 30 * 86_400  # seconds that a completion is kept
 
 
@@ -192,8 +191,8 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
 
 
 def live(one: Completion) -> bool:
-    """May the reply be shown as it is written? Not one that is checked, or cut, first."""
-    return one.wanted.reply.format is None and not one.wanted.reply.stop
+    """May the reply be shown as it is written? Not one that is checked, cut or judged first."""
+    return one.begun.live(one.wanted)
 
 
 async def together(jobs: list[Job], *, thoughts: bool) -> AsyncGenerator[tuple[int, Event]]:

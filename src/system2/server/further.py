@@ -94,7 +94,9 @@ async def further(server: Server, found: History, key: Key, more: More, request:
     )
 
     def regrown() -> Engine:
-        return reopen(found.run, policy=served.policy(told), parent=served.meter, **cast(Any, told))
+        return reopen(
+            found.run, backend=served.policy(told), parent=served.meter, **cast(Any, told)
+        )
 
     try:
         server.jobs.room()

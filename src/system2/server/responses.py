@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -19,10 +20,10 @@ from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
 from system2.server.retries import again, deadline, named
-from system2.server.server import Server
 from system2.server.served import Served
+from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, event, unless_gone
-from system2.server.watch.spans import Heading
+from system2.server.watch.spans import Answering, Heading
 from system2.server.wire import items
 from system2.server.wire.check import checked, parsed
 from system2.server.wire.response_object import skeleton
@@ -48,7 +49,9 @@ async def create(request: Request) -> Response:
     elif held.begun.jobs[0].left:
         await rejoined(server, held.begun)
         written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
-        held = replace(held, writer=written, events=[], body={}, task=None, error=None)
+        held = replace(  # its first events are stored already: no others are
+            held, writer=written, events=[], body={}, task=None, error=None, saved=sys.maxsize
+        )
         await started(server, held, again=True)
         server.responses.keep(name, held)
     if body.stream:
@@ -85,7 +88,7 @@ async def exchange(
     *,
     deadline: float | None = None,
     language: str | None = None,
-    span: Any = None,
+    span: Callable[[str], Answering | None] | None = None,
     remembered: dict[str, list[dict[str, Any]]] | None = None,
 ) -> Exchange:
     """Start a response. Raises ApiError.
@@ -185,7 +188,7 @@ def writer(
         show=begun.show,
         summaries=wanted.summary,
         thinks=effort != "none",
-        live=wanted.reply.format is None and not wanted.reply.stop,
+        live=begun.live(wanted),
         logprobs=wanted.reply.top_logprobs is not None,
         node=job.engine.tree.nodes.__getitem__,
         seal=(lambda text: server.seal.close(text, served.name, key.id)) if sealing else None,

@@ -20,7 +20,7 @@ PROFILES: tuple[Profile, ...] = get_args(Profile)
 MARGIN = 1.5  # seconds before a client's own deadline at which it is answered
 KNOWN = frozenset({
     "name", "model", "model_name", "key_env", "price", "effort", "profile", "visibility", "language", "at_once",
-    "samples", "per_call", "routes", "summaries", "images",
+    "per_call", "routes", "summaries", "moderation",
 })  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Served:
     effort      where a request names none
     visibility  the most of its thoughts that is shown where a request does not ask
     summaries   write summaries: by the backend itself, or in plain words for the embedded model
+    moderation  who looks at steps and replies: nobody, a list of words, or the backend itself
     meter       shared by all its searches: how many calls run at once
     """
 
@@ -42,6 +43,7 @@ class Served:
     visibility: Visibility = "summary"
     language: str | None = None
     summaries: bool = True
+    moderation: Literal["", "words", "model"] = ""
     created: int = 1_795_000_000
     meter: Meter = field(default_factory=Meter)
     _policies: dict[bool | float, Policy] = field(default_factory=dict[bool | float, Policy])
@@ -191,7 +193,10 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
     made = Served(table.get("name") or table.get("model_name") or "system2", cast(Options, options))
     return ruled(
         replace_in(
-            made, table, place, ("effort", "profile", "visibility", "language", "summaries")
+            made,
+            table,
+            place,
+            ("effort", "profile", "visibility", "language", "summaries", "moderation"),
         ),
         place,
     )
@@ -208,9 +213,12 @@ def ruled(made: Served, place: str) -> Served:
         ("effort", made.effort, tuple(EFFORTS)),
         ("profile", made.profile, PROFILES),
         ("visibility", made.visibility, VISIBILITIES),
+        ("moderation", made.moderation, ("", "words", "model")),
     ):
         if given not in choices:
             raise ValueError(f"{place}: {name} {given!r}; choose one of {', '.join(choices)}")
+    if made.moderation == "model" and made.local:
+        raise ValueError(f"{place}: the embedded model cannot moderate; choose words")
     if is_url(made.options.get("model", "")) and "model_name" not in made.options:
         raise ValueError(
             f"{place}: the server {made.backend} needs model_name, the name it knows the model by"
