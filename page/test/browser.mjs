@@ -136,7 +136,7 @@ async function bigTree() {
   assert.equal(await overlaps(page), 0);
   await picture(page, "tree-zh");
   await page.click(".foot button");
-  await page.waitForTimeout(400);
+  await page.waitForFunction((before) => document.querySelectorAll(".react-flow__node").length > before, figures.boxes);
   assert.equal(await overlaps(page), 0);
   await picture(page, "tree-fit-zh");
   await page.goto(`${base}/#/runs`);
