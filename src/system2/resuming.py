@@ -30,7 +30,7 @@ def resume(run: str, **options: Unpack[Options]) -> Result:
 
 def reopen(
     run: str,
-    policy: Policy | None = None,
+    backend: Policy | None = None,
     parent: Meter | None = None,
     **options: Unpack[Options],
 ) -> Engine:
@@ -49,7 +49,7 @@ def reopen(
             f"the run {path.stem} is still going on in another process; wait for its end, or stop it"
         ) from error
     try:
-        engine = regrown(path.stem, list(read(path)), options, policy, parent)
+        engine = regrown(path.stem, list(read(path)), options, backend, parent)
     except BaseException:
         trace.close()
         raise

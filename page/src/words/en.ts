@@ -88,6 +88,7 @@ export const en = {
     watcher: "the trace could not be written",
   } as Record<string, string>,
   spentOut: "The budget was spent before an answer was found. Give it more, or ask with a higher effort.",
+  noneHolds: "No line of thought has come to an answer that holds.",
   noRuns: "There are no runs yet.",
   filter: "Filter by question, answer or model",
   allStates: "All states",

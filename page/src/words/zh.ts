@@ -90,6 +90,7 @@ export const zh: Words = {
     watcher: "轨迹无法写入",
   },
   spentOut: "预算在得到答案之前用完了。可以追加预算,或提高思考力度再问。",
+  noneHolds: "还没有思路得出站得住的答案。",
   noRuns: "还没有任何运行。",
   filter: "按问题、答案或模型筛选",
   allStates: "全部状态",
