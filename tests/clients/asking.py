@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,10 +49,8 @@ def ask(
 def raw(serving: Serving, data: bytes, seconds: float = 30.0) -> Answer:
     """Send these bytes, and read the reply to its end. Raises TimeoutError where none comes."""
     with socket.create_connection(("127.0.0.1", serving.port), seconds) as sock:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has all
             sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has answered before it had all
         reply = http.client.HTTPResponse(sock, method=data.split(b" ", 1)[0].decode("latin-1"))
         reply.begin()
         told = {name.lower(): value for name, value in reply.getheaders()}

@@ -163,6 +163,17 @@ def test_a_million_keys(serving: Serving):
     posted(serving, CHAT, body)
 
 
+@pytest.mark.parametrize("question", ["", " \n", "why? " * 3_000, "a" * 900_000])
+def test_a_question_that_the_model_cannot_read_is_no_fault_of_the_server(
+    serving: Serving, question: str
+):
+    asked = ASKED | {"messages": [{"role": "user", "content": question}]}
+    assert posted(serving, CHAT, asked)["code"] == "context_length_exceeded"
+    assert (
+        posted(serving, RESPONSES, GIVEN | {"input": question})["code"] == "context_length_exceeded"
+    )
+
+
 # -------------------------------------------------------------------- wrong fields
 
 
@@ -323,13 +334,16 @@ def test_odd_hosts(serving: Serving, host: str, path: str):
         assert answer.status in (400, 403)
 
 
-def test_headers_of_a_megabyte(serving: Serving):
-    answer = ask(serving, "GET", "/v1/models", b"", [("X-Long", "a" * 2**20)])
-    assert answer.status in (400, 431)
-
-
-def test_ten_thousand_headers(serving: Serving):
-    answer = ask(serving, "GET", "/v1/models", b"", [(f"X-{n}", "a" * 20) for n in range(10_000)])
+@pytest.mark.parametrize(
+    "headers",
+    [[("X-Long", "a" * 2**20)], [(f"X-{n}", "a" * 20) for n in range(10_000)]],
+    ids=["long", "many"],
+)
+def test_headers_of_a_megabyte(serving: Serving, headers: list[tuple[str, str]]):
+    try:
+        answer = ask(serving, "GET", "/v1/models", b"", headers)
+    except ConnectionResetError:
+        return  # refused while they were being sent, and the reply went down with the connection
     assert answer.status in (400, 431)
 
 
@@ -337,7 +351,7 @@ def test_ten_thousand_headers(serving: Serving):
     "head",
     [
         "NONSENSE\r\n\r\n",
-        "GET / HTTP/9.9\r\n\r\n",
+        "GET /health NONSENSE/1.1\r\n\r\n",
         f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
         f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -354,7 +368,6 @@ def test_what_is_no_http(serving: Serving, head: str):
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "//",
         "/v1",
         "/v1/nothing",

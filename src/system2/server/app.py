@@ -35,6 +35,7 @@ class Spot:
     reply    the kind of its reply; query: of its query string
     example  a body, but for the model
     kinds    media types it may answer with, besides or instead of JSON
+    finds    parameters of other paths, and where in its reply a value for them is
     """
 
     method: str
@@ -47,6 +48,7 @@ class Spot:
     query: Any = None
     example: Mapping[str, Any] | None = None
     kinds: tuple[str, ...] = ()
+    finds: tuple[tuple[str, str], ...] = ()
 
 
 def application(
@@ -75,6 +77,9 @@ def application(
             ClientDisconnect: gone,
             Exception: broken,
         },
+    )
+    app.router.redirect_slashes = (
+        False  # a client's POST would become a GET, and its key go with it
     )
     app.state.server = server
     app.state.spots = spots

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,11 @@ from system2.server.wire import shapes
 PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 REF = "#/components/schemas/{model}"
 JSON = "application/json"
+EVENT = {  # each event of a stream
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 HEADERS = {
     "x-request-id": "The id of the request: name it when something is wrong.",
     "openai-processing-ms": "Milliseconds until the reply began.",
@@ -38,7 +43,7 @@ def schema(spots: tuple[Spot, ...], model: str) -> Mapping[str, Any]:
     paths: dict[str, Any] = {}
     for spot in spots:
         path = PLACE.sub(r"{\1}", spot.path)
-        paths.setdefault(path, {})[spot.method.lower()] = operation(spot, parts, model)
+        paths.setdefault(path, {})[spot.method.lower()] = operation(spot, spots, parts, model)
     told(shapes.Error, parts)
     return {
         "openapi": "3.1.0",
@@ -60,15 +65,22 @@ def schema(spots: tuple[Spot, ...], model: str) -> Mapping[str, Any]:
     }
 
 
-def operation(spot: Spot, parts: dict[str, Any], model: str) -> dict[str, Any]:
-    """One endpoint. parts: the schemas it refers to are put there."""
+def named(spot: Spot) -> str:
+    """A name that no other endpoint has."""
     words = re.sub(r"\W+", "_", PLACE.sub(r"\1", spot.path)).strip("_")
+    return f"{spot.method.lower()}_{words}"
+
+
+def operation(
+    spot: Spot, spots: Sequence[Spot], parts: dict[str, Any], model: str
+) -> dict[str, Any]:
+    """One endpoint. parts: the schemas it refers to are put there."""
     out: dict[str, Any] = {
-        "operationId": f"{spot.method.lower()}_{words}",
+        "operationId": named(spot),
         "summary": spot.about,
         "parameters": [*placed(spot.path), *asked(spot.query, parts)],
         "responses": {
-            "200": reply(spot, parts),
+            "200": reply(spot, parts) | links(spot, spots),
             "default": {
                 "description": "An error: four keys, of which `code` is text or null.",
                 "headers": headers(),
@@ -113,8 +125,23 @@ def reply(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
     if spot.reply is not None:
         content[JSON] = {"schema": told(spot.reply, parts)}
     for kind in spot.kinds:
-        content[kind] = {"schema": {"type": "string"}}
+        content[kind] = {"schema": EVENT if kind == "text/event-stream" else {"type": "string"}}
     return {"description": spot.about, "headers": headers(), "content": content or {JSON: {}}}
+
+
+def links(spot: Spot, spots: Sequence[Spot]) -> dict[str, Any]:
+    """Where one can go on with what a reply names."""
+    out = {
+        named(other): {
+            "operationId": named(other),
+            "parameters": {name: f"$response.body#{place}"},
+        }
+        for name, place in spot.finds
+        for other in spots
+        if PLACE.findall(other.path) == [name]
+        and (name == "run" or other.path.startswith(spot.path))
+    }
+    return {"links": out} if out else {}
 
 
 def headers() -> dict[str, Any]:

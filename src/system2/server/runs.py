@@ -253,7 +253,7 @@ RUN = "/v1/system2/runs/{run}"
 SPOTS: tuple[Spot, ...] = (
     Spot(
         "GET", "/v1/system2/runs", list_runs, "runs:read", "Runs, the newest first",
-        None, shapes.Page, shapes.Runs,
+        None, shapes.Page, shapes.Runs, finds=(("run", "/data/0/id"),),
     ),
     Spot("GET", RUN, one_run, "runs:read", "One run, in sum", None, shapes.Run),
     Spot(

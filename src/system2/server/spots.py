@@ -13,6 +13,7 @@ from system2.server.wire.responses_request import ResponseRequest
 RESPONSE = "/v1/responses/{id}"
 
 EVENTS = ("text/event-stream",)
+RUN = ("run", "/system2/run_id")
 ASK: dict[str, Any] = {
     "messages": [{"role": "user", "content": "What is 17 * 23?"}],
     "reasoning_effort": "low",
@@ -32,11 +33,12 @@ SPOTS: tuple[Spot, ...] = (
     Spot("GET", "/v1/models/{id:path}", models.one, "", "One model", None, shapes.ModelCard),
     Spot(
         "POST", "/v1/chat/completions", chat.create, "chat", "Think, and answer a chat",
-        ChatRequest, shapes.Completion, example=ASK, kinds=EVENTS,
+        ChatRequest, shapes.Completion, example=ASK, kinds=EVENTS, finds=(RUN, ("id", "/id")),
     ),
     Spot(
         "POST", "/v1/responses", responses.create, "chat", "Think, and answer",
         ResponseRequest, shapes.ResponseObject, example=INPUT, kinds=EVENTS,
+        finds=(RUN, ("id", "/id")),
     ),
     Spot(
         "POST", "/v1/responses/input_tokens", responses.input_tokens, "chat", "Count the tokens",
