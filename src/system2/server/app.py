@@ -119,7 +119,6 @@ class Numbered:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                counted.first()
                 ms = str(int(1000 * (time.monotonic() - began))).encode()
                 message["headers"] = [
                     *message.get("headers", []),
@@ -160,6 +159,18 @@ class Numbered:
         ]
 
 
+def first(request: Request) -> Callable[[], None]:
+    """Call this when the first piece of a reply goes out."""
+    counted, span = request.state.counted, getattr(request.state, "span", None)
+
+    def told() -> None:
+        counted.first()
+        if span is not None:
+            span.first()
+
+    return told
+
+
 def seen(request: Request, heading: Heading) -> Answering | None:
     """The span of a request, to its end; None where none are wanted."""
     server: Server = request.app.state.server
@@ -167,7 +178,9 @@ def seen(request: Request, heading: Heading) -> Answering | None:
     if server.spans is None:
         return None
     heading = replace(heading, route=request.scope.get("spot"))
-    return request.state.stack.enter_context(server.spans.request(heading, request.headers))
+    span = request.state.stack.enter_context(server.spans.request(heading, request.headers))
+    request.state.span = span
+    return span
 
 
 async def body_of(request: Request) -> bytes:

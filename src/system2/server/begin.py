@@ -101,7 +101,9 @@ async def begin(
         shared = parent(wanted, served)
         jobs = [
             server.jobs.add(
-                job(server, wanted, served, key, request, options, shared, n, language, seen)
+                job(
+                    server, wanted, served, key, request, options, shared, n, language, ticket, seen
+                )
             )
             for n in range(wanted.n)
         ]
@@ -196,6 +198,7 @@ def job(
     shared: Meter,
     n: int,
     language: str | None,
+    ticket: Ticket,
     seen: Answering | None,
 ) -> Job:
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
@@ -212,8 +215,8 @@ def job(
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
     engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     engine.watchers.append(kept(run))
-    watch(server, engine, served, key, request, seen)
-    return Job(engine, key, served.name, options=own)
+    made = Job(engine, key, served.name, options=own)
+    return watch(server, made, served, request, ticket, seen)
 
 
 def kept(run: str) -> Trace:
@@ -236,25 +239,44 @@ def composed(
     sides: Sequence[Aside],
 ) -> Engine:
     """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
+    return compose(
+        wanted.problem,
+        options,
+        run,
+        policy=served.policy(options),
+        parent=shared,
+        reserve=0 if served.local else reserved(options.get("tokens", 0)),
+        sidecars=sides,
+    )
 
 
 def watch(
-    server: Server, engine: Engine, served: Served, key: Key, request: str, seen: Answering | None
-) -> None:
+    server: Server,
+    job: Job,
+    served: Served,
+    request: str,
+    ticket: Ticket | None,
+    seen: Answering | None = None,
+) -> Job:
     """Who hears of its events: the ledger, and whoever counts, draws and logs."""
-    booking = Booking(server.ledger, engine.name, key, served.name, request, served.price)
-    engine.watchers.append(booking)
-    engine.watchers.append(
-        server.metrics.run(served.name, key.id, served.backend, price=served.price)
+    engine, key, price = job.engine, job.key, served.price
+    strategy = engine.settings.get("effort", "effort")
+    counting = server.metrics.run(
+        served.name, key.id, served.backend, strategy=strategy, price=price
     )
-    engine.watchers.append(
-        server.logs.run(model=served.name, key=key.id, backend=served.backend, request=request)
-    )
-    if seen is not None:
-        engine.watchers.append(seen.run(price=served.price))
-    elif server.spans is not None:
-        engine.watchers.append(server.spans.run(price=served.price))
+    job.after(counting.close)
+    engine.watchers += [
+        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
+        counting,
+        server.logs.run(
+            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
+        ),
+    ]
+    if server.spans is not None:
+        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
+        job.after(drawing.close)
+        engine.watchers.append(drawing)
+    return job
 
 
 def again(run: str, served: Served, options: Options) -> Engine:
@@ -280,8 +302,8 @@ async def rejoined(server: Server, begun: Begun) -> None:
             engine = await asyncio.to_thread(again, one.run, served, options)
         except (ValueError, OSError) as error:
             raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
-        watch(server, engine, served, begun.key, begun.request, None)
-        begun.jobs[n] = server.jobs.add(Job(engine, begun.key, served.name, options=one.options))
+        made = Job(engine, begun.key, served.name, options=one.options)
+        begun.jobs[n] = server.jobs.add(watch(server, made, served, begun.request, None))
 
 
 def reserved(tokens: int) -> int:

@@ -110,9 +110,9 @@ async def further(server: Server, found: History, key: Key, more: More, request:
         ticket.settle(0)
         raise
     engine.settings |= labels(found.started.settings)
-    watch(server, engine, served, key, request, None)
     spent = engine.meter.usage.completion
     job = Job(engine, key, served.name, options=told, background=True)
+    watch(server, job, served, request, ticket)
     job.after(lambda: ticket.settle(max(0, engine.meter.usage.completion - spent)))
     return server.jobs.add(job)
 

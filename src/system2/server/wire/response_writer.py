@@ -173,7 +173,7 @@ class ResponseWriter:
                     "content": [],
                 }
             )
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+            part: Told = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
             out.append(self.event("content_part.added", **self.place(), part=part))
         if text:
             self.text += text
