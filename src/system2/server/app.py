@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,11 +26,16 @@ VERSION = b"2020-10-01"
 SLOW = 60.0  # seconds in which a body must have come
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spot:
     """One endpoint. scope: what a key must be allowed; None: nobody needs a key, and nothing is told.
 
-    body   the kind of its body, for the schema
+    The rest is for the schema alone:
+    body     the kind of its body
+    reply    the kind of its reply; query: of its query string
+    example  a body, but for the model
+    kinds    media types it may answer with, besides or instead of JSON
+    finds    parameters of other paths, and where in its reply a value for them is
     """
 
     method: str
@@ -39,6 +44,11 @@ class Spot:
     scope: str | None
     about: str
     body: type[Any] | None = None
+    reply: Any = None
+    query: Any = None
+    example: Mapping[str, Any] | None = None
+    kinds: tuple[str, ...] = ()
+    finds: tuple[tuple[str, str], ...] = ()
 
 
 def application(
@@ -67,6 +77,9 @@ def application(
             ClientDisconnect: gone,
             Exception: broken,
         },
+    )
+    app.router.redirect_slashes = (
+        False  # a client's POST would become a GET, and its key go with it
     )
     app.state.server = server
     app.state.spots = spots

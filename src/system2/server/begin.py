@@ -92,6 +92,8 @@ async def begin(
     served, carried = server.models.find(wanted.model)
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
+        raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)

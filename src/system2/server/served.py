@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from system2.core import FREE, Budget, Meter, Policy, Price, Problem, Request
+from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
 from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
@@ -81,6 +81,20 @@ class Served:
         """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
         request = Request(problem, (), 1, "reply", 1, (0,))
         return self.policy(self.options).prompt_bound(request)
+
+    def unreadable(self, problem: Problem) -> str:
+        """Why our own decoder cannot read this question, in a sentence; empty: it can, or the backend says so."""
+        if not self.local:
+            return ""
+        from system2.policies.local import LocalPolicy
+
+        policy = self.policy(self.options)
+        assert isinstance(policy, LocalPolicy)
+        try:
+            policy.prompt(problem, ())
+        except CallFailed as failure:
+            return str(failure)
+        return ""
 
     async def aclose(self) -> None:
         """Close what it is connected to."""
