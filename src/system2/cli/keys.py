@@ -154,7 +154,7 @@ def wanted(options: argparse.Namespace, now: float) -> Key:
 
     return Key(
         name=options.name,
-        scopes=frozenset(options.scope or ("chat",)),
+        scopes=frozenset(options.scope or ("chat", "runs:read")),
         models=tuple(options.model) if options.model else None,
         requests_per_minute=options.rpm,
         tokens_per_minute=options.tpm,

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from system2.server.begin import Begun
 from system2.server.errors import ApiError
 from system2.server.server import Server
 from system2.server.sse import ClientGone
@@ -159,7 +160,15 @@ class Numbered:
                     ms=int(1000 * (time.monotonic() - began)),
                     key=key.id if key else None,
                     model=counted.model or None,
+                    **self.cost(scope["state"].get("begun")),
                 )
+
+    def cost(self, begun: Begun | None) -> dict[str, Any]:
+        """What the searches of a request have cost so far, for its line in the log."""
+        if begun is None:
+            return {}
+        spent = begun.spent()
+        return {"run": begun.jobs[0].run, "usage": spent.policy, "cost": spent.dollars}
 
     def limits(self, scope: Any) -> list[tuple[bytes, bytes]]:
         """What is left of the key's limits."""
