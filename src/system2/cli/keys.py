@@ -32,7 +32,7 @@ def add_keys(to: argparse.ArgumentParser) -> None:
     create.add_argument("name", metavar="NAME", help="whose it is, or what for")
     create.add_argument(
         "--scope", action="append", metavar="SCOPE",
-        help="chat, cot:read, runs:read, batch, admin; may be given several times (default: chat)",
+        help="chat, cot:read, runs:read, batch, admin; may be given several times (default: chat and runs:read)",
     )  # fmt: skip
     create.add_argument(
         "--model",
