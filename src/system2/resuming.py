@@ -8,9 +8,10 @@ from typing import Any, Unpack, cast
 
 from system2.core import Event, Meter, Policy, Resumed, Started, Usage
 from system2.engine import Engine, Recall
+from system2.options import Options, is_url, priced
 from system2.policies.failures import public
 from system2.records import find
-from system2.solve import Options, Result, compose, finish, is_url, priced
+from system2.solve import Result, compose, finish
 from system2.store import Trace, read
 
 READ: dict[str, Callable[[str], Any]] = {

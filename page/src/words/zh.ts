@@ -31,7 +31,6 @@ export const zh: Words = {
   thought: (time) => `思考了 ${time}`,
   nTokens: (n) => `${n} 词元`,
   free: "免费",
-  steps: "步骤",
   noSummaries: "这段思考没有摘要。",
   showRaw: "显示思维链",
   rawHint: "从下一个问题起生效;已有步骤的文字可在搜索树中查看。",
@@ -81,7 +80,6 @@ export const zh: Words = {
   keyHint: "密钥只保存在此标签页,只发送给此服务器。",
   key: "API 密钥",
   enter: "继续",
-  otherKey: "更换密钥",
   failed: "此次运行失败。",
   stopped: "已停止。",
   whys: {

@@ -12,6 +12,7 @@ from typing import cast
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
 from system2.engine import Aside, Engine
+from system2.options import Options
 from system2.resuming import reopen
 from system2.server.beside import beside, judge_of
 from system2.server.booking import Booking
@@ -24,7 +25,7 @@ from system2.server.server import Server
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
-from system2.solve import Options, compose, trace
+from system2.solve import compose, trace
 from system2.store import Trace, new_run
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most

@@ -91,6 +91,7 @@ async def create(request: Request) -> Response:
         server.chats.keep(name, held)
     else:
         await rejoined(server, held.begun)
+    request.state.begun = held.begun
     if body.stream:
         return EventStream(streamed(server, held, first(request)), beat=server.beat)
     out = await unless_gone(request, finished(server, held))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from system2.core import Budget
 from system2.engine import Engine
+from system2.options import LIMIT, Options, amount
 from system2.resuming import reopen
 from system2.server.begin import dollars_of, watch
 from system2.server.data.keys import Key
@@ -17,7 +18,6 @@ from system2.server.errors import ApiError, invalid
 from system2.server.history import History
 from system2.server.jobs import Job
 from system2.server.server import Server
-from system2.solve import LIMIT, Options, amount
 
 
 @dataclass(frozen=True, slots=True)

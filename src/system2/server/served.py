@@ -10,10 +10,11 @@ from typing import Any, Literal, cast, get_args
 
 from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
+from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
 from system2.server.errors import ApiError
 from system2.server.wire.wanted import VISIBILITIES, Visibility
-from system2.solve import Options, embedded, is_url, policy_of, priced
+from system2.solve import policy_of
 
 Profile = Literal["compat", "o1", "o1-preview"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
