@@ -26,7 +26,7 @@ from system2.server.spots import SPOTS
 
 PRICE = Price(Decimal(2), Decimal(8))
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
-PATIENCE = 30.0  # seconds: the machine may be busy
+PATIENCE = 15.0  # seconds: the machine may be busy
 
 
 @dataclass

@@ -41,6 +41,16 @@ class Begun:
     ticket: Ticket
     request: str
 
+    def hold(self) -> None:
+        """A request wants this; whoever calls it must `release` it, however the request ends."""
+        for one in self.jobs:
+            one.holds += 1
+
+    def release(self) -> None:
+        """A request wants it no more: what nobody else does is stopped."""
+        for one in self.jobs:
+            one.release()
+
     def settle(self) -> None:
         """Give back what was set aside beyond what was spent; once, when the last search is over."""
         if all(job.task is None or job.task.done() for job in self.jobs):
@@ -71,8 +81,9 @@ async def begin(
     language: str | None = None,
     seen: Answering | None = None,
 ) -> Begun:
-    """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
+    """Start the searches of a request, held once: the caller must `release` them.
 
+    Raises ApiError where it may not, or cannot, be thought about.
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
     seen      the span of the request
@@ -94,18 +105,18 @@ async def begin(
         server.jobs.room()
         shared = parent(wanted, served)
         jobs = [
-            server.jobs.add(
-                job(server, wanted, served, key, request, options, shared, n, language, seen)
-            )
+            job(server, wanted, served, key, request, options, shared, n, language, seen)
             for n in range(wanted.n)
         ]
     except BaseException:
         ticket.settle(0)
         raise
     begun = Begun(jobs, served, show, key, ticket, request)
+    begun.hold()
     for one in jobs:
         one.background = background
         one.after(begun.settle)
+        server.jobs.add(one)
     return begun
 
 

@@ -91,10 +91,18 @@ async def create(request: Request) -> Response:
         held = Completion(head, body, begun, wanted)
         server.chats.keep(name, held)
     else:
-        await rejoined(server, held.begun)
-    if body.stream:
-        return EventStream(streamed(server, held), beat=server.beat)
-    return replied(await unless_gone(request, finished(server, held)))
+        held.begun.hold()
+    begun, handed = held.begun, False
+    try:
+        await rejoined(server, begun)
+        if body.stream:
+            events = EventStream(streamed(server, held), beat=server.beat, end=begun.release)
+            handed = True
+            return events
+        return replied(await unless_gone(request, finished(server, held)))
+    finally:
+        if not handed:
+            begun.release()
 
 
 def heading(body: ChatRequest, model: str) -> Heading:

@@ -34,6 +34,7 @@ class Job:
     """One search under way, or over, and its events but for pieces of text.
 
     background  it goes on though nobody follows it
+    holds       requests that want it, whether or not they follow it yet
     left        everybody left before its end, and it was stopped for that
     options     what `solve` was told
     """
@@ -43,6 +44,7 @@ class Job:
     model: str
     options: Options = field(default_factory=Options)
     background: bool = False
+    holds: int = 0
     events: list[Event] = field(default_factory=list[Event])
     finished: Finished | None = None
     begun: float = field(default_factory=time.time)
@@ -62,6 +64,7 @@ class Job:
 
     def start(self) -> Job:
         """Begin to search."""
+        assert self.task is None
         self.engine.watchers.append(self.hear)
         self.task = asyncio.create_task(self.turn(), name=f"run {self.run}")
         self.task.add_done_callback(self.over)
@@ -140,9 +143,19 @@ class Job:
         if self.task and self.task.done() and not self.task.cancelled() and self.finished is None:
             self.task.result()
 
+    def release(self) -> None:
+        """A request that held it has its answer, or wants none any more."""
+        self.holds -= 1
+        self.leave()
+
     def leave(self) -> None:
         """Somebody has left: was it the last?"""
-        if not self.followers and not self.background and self.finished is None and self.task:
+        if not self.followers and not self.holds and not self.background:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody wants it: end it now, unless it is over. It may be taken up again."""
+        if self.task and not self.task.done() and self.finished is None:
             self.left = True
             self.task.cancel()
 
@@ -156,12 +169,20 @@ class Job:
             self.task.cancel()
 
     async def end(self) -> Finished:
-        """Follow it to its end. Raises what broke the engine, CancelledError if it was cancelled."""
+        """Follow it to its end. Raises what broke the engine, ApiError 503 if it was cancelled unbegun."""
         async with aclosing(self.follow()) as events:
             async for _, event in events:
                 if isinstance(event, Finished):
                     return event
-        raise asyncio.CancelledError
+        raise cut_off()
+
+
+def cut_off() -> ApiError:
+    """A search that was ended before it had begun."""
+    return ApiError(
+        503, "The search was ended before it had begun; try again.", "overloaded",
+        type="server_error", headers={"Retry-After": "1"},
+    )  # fmt: skip
 
 
 class Jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -44,18 +45,41 @@ async def create(request: Request) -> Response:
     held = server.responses.find(name) if again(request.headers) else None
     if held is None:
         held = await asked(request, server, key, body)
+        held.join()
         server.responses.keep(name, held)
-    elif held.begun.jobs[0].left:
-        await rejoined(server, held.begun)
-        written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
-        held = replace(held, writer=written, events=[], body={}, task=None, error=None)
-        await started(server, held, again=True)
-        server.responses.keep(name, held)
-    if body.stream:
-        return EventStream(streamed(held, -1), beat=server.beat)
-    if held.background:
-        return replied(queued(held))
-    return replied(await unless_gone(request, held.end()))
+    else:
+        held.join()
+        if held.begun.jobs[0].left:
+            held.leave()
+            held = await resumed(server, held, key, body)
+            server.responses.keep(name, held)
+    handed = False
+    try:
+        if body.stream:
+            events = EventStream(streamed(held, -1), beat=server.beat, end=held.leave)
+            handed = True
+            return events
+        if held.background:
+            return replied(queued(held))
+        return replied(await unless_gone(request, held.end()))
+    finally:
+        if not handed:
+            held.leave()
+
+
+async def resumed(server: Server, held: Exchange, key: Key, body: ResponseRequest) -> Exchange:
+    """A response that was given up goes on, joined. Raises ApiError 409."""
+    if held.task:
+        await asyncio.wait({held.task})  # it has said and stored how it stood
+    await rejoined(server, held.begun)
+    written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
+    held = replace(
+        held, writer=written, events=[], body={}, task=None, error=None, followers=0,
+        final=asyncio.Event(),
+    )  # fmt: skip
+    await started(server, held, again=True)
+    held.join()
+    return held
 
 
 def queued(held: Exchange) -> Told:
@@ -103,25 +127,29 @@ async def exchange(
         server, wanted, key, request, background=False, deadline=deadline, language=language,
         seen=span(served.name) if span else None,
     )  # fmt: skip
-    written = writer(server, served, key, body, jobs, id, wanted)
-    kept = server.stored if body.store is not False else None
-    made = Exchange(id, jobs, written, wanted, kept, own, body.background is True)
-    if lost:
-        written.body["input_transformations"] = [
-            {"id": one, "type": "reasoning", "action": "removed", "reason": "model_mismatch"}
-            for one in lost
-        ]
+    try:
+        written = writer(server, served, key, body, jobs, id, wanted)
+        kept = server.stored if body.store is not False else None
+        made = Exchange(id, jobs, written, wanted, kept, own, body.background is True)
+        if lost:
+            written.body["input_transformations"] = [
+                {"id": one, "type": "reasoning", "action": "removed", "reason": "model_mismatch"}
+                for one in lost
+            ]
+        await started(server, made)
+    except BaseException:  # its client has gone, or it cannot be stored: nobody will ever ask for it
+        jobs.release()
+        raise
     if remembered is not None:
         remembered[id] = [*before, *own]
-    await started(server, made)
     return made
 
 
 async def started(server: Server, made: Exchange, *, again: bool = False) -> None:
     """Begin to write it; it can be found by its id until it is over."""
-    server.under_way[made.id] = made
     await made.start(again=again)
     assert made.task
+    server.under_way[made.id] = made
     made.task.add_done_callback(lambda _: server.under_way.pop(made.id, None))
 
 
