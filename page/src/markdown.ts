@@ -51,6 +51,13 @@ purify.addHook("afterSanitizeAttributes", (element) => {
   }
 });
 
+/** In 7*8 the star is a sign of the sum, not the beginning of emphasis. */
+function product(text: string, _masked: string, before?: string): Tokens.Em | false {
+  const star = /^\*{1,2}(?=[A-Za-z0-9([])/.exec(text)?.[0];
+  if (!star || !before || !/[A-Za-z0-9)\]]/.test(before)) return false;
+  return { type: "text", raw: star, text: star } as unknown as Tokens.Em; // the parser takes any token here
+}
+
 const parsers = new Map<Typeset | null, Marked>();
 
 /** Safe HTML. Pictures are told by their words, for an address in them would tell others who reads. */
@@ -60,6 +67,7 @@ export function html(text: string, typeset: Typeset | null): string {
     parser = new Marked({ gfm: true, breaks: true, extensions: undefined });
     parser.use({
       extensions: formulas(typeset),
+      tokenizer: { emStrong: product },
       renderer: { image: ({ text: words, href }) => escaped(`[${words || href}]`) },
     });
     parsers.set(typeset, parser);

@@ -22,6 +22,11 @@ describe("text of a model", () => {
   it("opens links elsewhere without telling where from", () => {
     expect(html("[x](https://example.org)", null)).toBe('<p><a href="https://example.org" rel="noopener noreferrer nofollow" target="_blank">x</a></p>\n');
   });
+  it("takes a star between numbers for what it is", () => {
+    expect(html("(7*8)-(4*8) = 2**3, *not* so **bold** 这是**重点**的", null)).toBe(
+      "<p>(7*8)-(4*8) = 2**3, <em>not</em> so <strong>bold</strong> 这是<strong>重点</strong>的</p>\n",
+    );
+  });
   it("sets formulas as MathML, and leaves prices alone", async () => {
     const typeset = await typesetter();
     expect(html("so $a^2$ is", typeset)).toMatch(/<math[\s\S]*<msup>/);

@@ -62,7 +62,9 @@ def test_nobody_is_too_early_to_leave(
     async def main() -> None:
         with Backend(LONG) as backend:
             async with live(tmp_path, backend) as one:
-                for cut in range(3 if stream else 1):  # the opening events; more come with the reply
+                for cut in range(
+                    3 if stream else 1
+                ):  # the opening events; more come with the reply
                     await one.visit(path, body(stream), cut)
                     await one.idle()
                     ends = [job.finished for job in one.server.jobs.known.values()]

@@ -86,12 +86,12 @@ def joined(pieces: list[Delta], *, reply: bool = False) -> Step:
     ids = [id for d in pieces for id in d.ids]
     logprobs = [logprob for d in pieces for logprob in d.logprobs]
     sampled = [bool(d.tokens) for d in pieces for _ in d.ids]
-    cut = last.end == "cut"
+    cut, call = last.end == "cut", last.kind == "call"
     count = tokens + sampled.count(False)
     return Step(
-        text=mended("".join([d.text for d in pieces])),
+        text=mended("".join([d.text for d in pieces if not call or d.kind == "call"])),
         tokens=tokens,
-        kind="call" if last.kind == "call" else pieces[0].kind,
+        kind="call" if call else pieces[0].kind,
         state=last.state or ("limit" if cut and reply else None),
         answer=last.answer,
         final=last.end == "answer" and not reply,

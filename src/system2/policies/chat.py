@@ -22,7 +22,7 @@ from system2.policies.row import Row
 from system2.policies.segment import MARK, By, Segmenter, written
 from system2.policies.toolcalls import Calls
 from system2.policies.visible import Visible
-from system2.policies.wire import media, response_format, size, tooling
+from system2.policies.wire import may_call, media, response_format, size, tooling
 
 KEPT = 256  # schemas that a server does not take, remembered
 
@@ -239,7 +239,10 @@ class Chat:
             segmenter,
             before,
             stops,
-            Calls(one=request.problem.parallel_calls is False),
+            Calls(
+                one=request.problem.parallel_calls is False,
+                none=not (self.tools and may_call(request)),
+            ),
             Visible(style.stop, style.limit) if reply else None,
             told=told,
             spells=reply and style.top_logprobs is not None,

@@ -12,6 +12,7 @@ DROPPABLE = (
 are not sent at all."""
 
 _NOT = r"(?:\bnot\b|n't\b|\bunable|\bonly|\bunsupported|\bunknown|\bno\b)"
+_TAKE = r"(?:support|accept|allow|take|handle|enable)"
 _KINDS = {"images": r"(?:image|vision|multi-?modal)", "files": r"(?:file|audio|document|pdf)"}
 _SCHEMA = re.compile(r"invalid schema|schema.{0,60}(?:invalid|not permitted|must|required)", re.I)
 
@@ -37,5 +38,10 @@ def takes_none(error: Any, what: str) -> bool:
     if getattr(error, "status_code", 0) not in (400, 404, 415, 422):
         return False
     said, kind = str(getattr(error, "message", "")), _KINDS[what]
-    found = rf"{_NOT}.{{0,80}}{kind}|{kind}.{{0,60}}{_NOT}.{{0,30}}(?:support|accept|allow|enabled)"
-    return bool(re.search(rf"{found}|{_NOT}.{{0,40}}\btext\b", said, re.I))
+    found = (
+        rf"{_NOT}[^.]{{0,40}}{_TAKE}[^.]{{0,60}}{kind}",
+        rf"{kind}[^.]{{0,60}}{_NOT}[^.]{{0,30}}{_TAKE}",
+        rf"{_NOT}[^.]{{0,20}}(?:multi-?modal|vision|text\b)",
+        r"text[- ]only|(?:unsupported|unknown)[^.]{0,20}(?:content|part|variant)",
+    )
+    return any(re.search(one, said, re.IGNORECASE) for one in found)

@@ -118,24 +118,32 @@ class Row:
         return out
 
     def _cut(self, said: Said, *, thought: bool) -> list[Delta]:
-        """The token's text in spans: the first carries what the token cost."""
+        """The token's text in spans: the first with text carries what the token cost, else the first.
+
+        A step that ends its call pays for the token that showed its end.
+        """
         out: list[Delta] = []
-        spans = self.segmenter.feed(said.text, thought=thought)
-        cost, logprobs, ids = said.tokens, said.logprobs, said.ids
-        for span in self._shown(spans):
-            if not span.text and not span.end:
-                continue
+        spans = [
+            s
+            for s in self._shown(self.segmenter.feed(said.text, thought=thought))
+            if s.text or s.end
+        ]
+        payer = next((n for n, s in enumerate(spans) if s.text), 0) if self.until != "step" else 0
+        for n, span in enumerate(spans):
+            cost, logprobs, ids = 0, (), ()
+            if n == payer:
+                cost, logprobs, ids = said.tokens, said.logprobs, said.ids
             end: End = "step" if span.end else ""
             spelt = self._spelt(span.kind)
             out.append(
                 Delta(self.child, span.text, cost, span.kind, logprobs, ids, end, spelt=spelt)
             )
-            cost, logprobs, ids = 0, (), ()
             if span.end and self.until == "step":
                 self.ended = True
                 return out
-        if cost:  # held back for now
-            out.append(Delta(self.child, "", cost, self.segmenter.kind, logprobs, ids))
+        if said.tokens and not out:  # held back for now
+            kind = self.segmenter.kind
+            out.append(Delta(self.child, "", said.tokens, kind, said.logprobs, said.ids))
         return out
 
     def _shown(self, spans: Sequence[Span]) -> list[Span]:
@@ -169,6 +177,8 @@ class Row:
         self.tokens += cost
         if self.ended:
             return []
+        if self.calls.none:  # paid, and no part of what it says
+            return [Delta(self.child, "", cost, self.segmenter.kind)] if cost else []
         out = [] if self.calls.all else self._before()
         if self.ended:
             return out
@@ -182,6 +192,8 @@ class Row:
         """The step that calls end."""
         spans = self._shown(self.segmenter.close())
         kind = self.segmenter.kind
+        if not self.segmenter.filled:
+            return []
         if kind == "reply" and self.visible and (last := self.visible.close()):
             spans.append(Span(last, "reply"))
         out = [
@@ -189,10 +201,8 @@ class Row:
             for span in spans
             if span.text
         ]
-        if self.segmenter.filled:
-            out.append(Delta(self.child, "", 0, kind, end="step"))
-            self.ended = self.until == "step"
-        return out
+        self.ended = self.until == "step"
+        return [*out, Delta(self.child, "", 0, kind, end="step")]
 
     # ---------------------------------------------------------------- the end
 

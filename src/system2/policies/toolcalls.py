@@ -32,10 +32,10 @@ class Forming:
 
 
 class Calls:
-    """The calls of one continuation. one: the first alone counts."""
+    """The calls of one continuation. one: the first alone counts; none: it may make none."""
 
-    def __init__(self, *, one: bool = False) -> None:
-        self.one = one
+    def __init__(self, *, one: bool = False, none: bool = False) -> None:
+        self.one, self.none = one, none
         self.all: list[Forming] = []
 
     def take(self, pieces: Sequence[Any]) -> None:

@@ -46,16 +46,12 @@ def content(part: Content) -> Wire:
 
 
 def tooling(request: Request) -> Wire:
-    """The fields that name the tools, and say whether they may be called.
-
-    A reply to thoughts that came to an answer calls none, unless it has to.
-    """
+    """The fields that name the tools, and say whether they may be called."""
     problem = request.problem
     if not problem.tools:
         return {}
-    mode, tools, allowed = problem.tool_choice, problem.tools, problem.allowed
-    if mode != "required" and request.until == "reply" and request.chain:
-        mode = "none"
+    tools, allowed = problem.tools, problem.allowed
+    mode = problem.tool_choice if may_call(request) else "none"
     if allowed and mode != "none":  # other tools are not shown: few servers know how to forbid them
         tools = tuple(tool for tool in tools if tool.name in allowed)
     told: Wire = {"tools": [function(tool) for tool in tools]}
@@ -66,6 +62,14 @@ def tooling(request: Request) -> Wire:
     if problem.parallel_calls is not None:
         told["parallel_tool_calls"] = problem.parallel_calls
     return told
+
+
+def may_call(request: Request) -> bool:
+    """May it call a tool? A reply to thoughts that came to an answer calls none, unless it has to."""
+    problem = request.problem
+    if not problem.tools or problem.tool_choice == "none":
+        return False
+    return problem.tool_choice == "required" or request.until != "reply" or not request.chain
 
 
 def function(tool: Tool) -> Wire:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
-from system2.engine import Engine
+from system2.engine import Aside, Engine
+from system2.options import Options
 from system2.resuming import reopen
+from system2.server.beside import beside, judge_of
 from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
@@ -23,7 +24,7 @@ from system2.server.server import Server
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
-from system2.solve import Options, compose, trace
+from system2.solve import compose, trace
 from system2.store import Trace, new_run
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
@@ -32,7 +33,7 @@ SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 @dataclass(slots=True)
 class Begun:
-    """The searches of one request, one for each answer that it wants."""
+    """The searches of one request, one for each answer that it wants. shared: the meter over them."""
 
     jobs: list[Job]
     served: Served
@@ -40,6 +41,19 @@ class Begun:
     key: Key
     ticket: Ticket
     request: str
+    shared: Meter
+
+    def common(self) -> Meter:
+        """A meter over those that are to go on, like the one over all; what is over has spent its part."""
+        if self.shared is self.served.meter:
+            return self.shared
+        self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
+        for one in self.jobs:
+            for role, usage in (
+                one.finished.roles if one.finished and not one.left else {}
+            ).items():
+                self.shared.book(usage, role)
+        return self.shared
 
     def hold(self) -> None:
         """A request wants this; whoever calls it must `release` it, however the request ends."""
@@ -64,6 +78,11 @@ class Begun:
             getattr(event, "estimated", False) for job in self.jobs for event in job.events
         )
         return Spent.of(ends, estimated=guessed)
+
+    def live(self, wanted: Wanted) -> bool:
+        """May the reply be shown as it is written? Not one that is checked, cut, judged or reworded first."""
+        free = wanted.reply.format is None and not wanted.reply.stop
+        return free and judge_of(wanted, self.served) is None and not self.served.local
 
     def settings(self) -> Mapping[str, str]:
         """How the first of them was told to think."""
@@ -96,6 +115,8 @@ async def begin(
     served, carried = server.models.find(wanted.model)
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
+        raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)
@@ -105,13 +126,13 @@ async def begin(
         server.jobs.room()
         shared = parent(wanted, served)
         jobs = [
-            job(server, wanted, served, key, request, options, shared, n, language, seen)
+            job(server, wanted, served, key, request, options, shared, n, language, ticket, seen)
             for n in range(wanted.n)
         ]
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request)
+    begun = Begun(jobs, served, show, key, ticket, request, shared)
     begun.hold()
     for one in jobs:
         one.background = background
@@ -201,6 +222,7 @@ def job(
     shared: Meter,
     n: int,
     language: str | None,
+    ticket: Ticket,
     seen: Answering | None,
 ) -> Job:
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
@@ -210,14 +232,15 @@ def job(
             Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
         )
     run = new_run()
+    sides = beside(wanted, served, shown(wanted, served, key), key.locale, language)
     try:
-        engine = composed(server, wanted, served, run, own, shared, language)
+        engine = composed(wanted, served, run, own, shared, sides)
     except ValueError as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
     engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     engine.watchers.append(kept(run))
-    watch(server, engine, served, key, request, seen)
-    return Job(engine, key, served.name, options=own)
+    made = Job(engine, key, served.name, options=own)
+    return watch(server, made, served, request, ticket, seen)
 
 
 def kept(run: str) -> Trace:
@@ -232,59 +255,57 @@ def kept(run: str) -> Trace:
 
 
 def composed(
-    server: Server,
     wanted: Wanted,
     served: Served,
     run: str,
     options: Options,
     shared: Meter,
-    language: str | None,
+    sides: Sequence[Aside],
 ) -> Engine:
     """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
+    return compose(
+        wanted.problem,
+        options,
+        run,
+        policy=served.policy(options),
+        parent=shared,
+        reserve=0 if served.local else reserved(options.get("tokens", 0)),
+        sidecars=sides,
+    )
 
 
 def watch(
-    server: Server, engine: Engine, served: Served, key: Key, request: str, seen: Answering | None
-) -> None:
+    server: Server,
+    job: Job,
+    served: Served,
+    request: str,
+    ticket: Ticket | None,
+    seen: Answering | None = None,
+) -> Job:
     """Who hears of its events: the ledger, and whoever counts, draws and logs."""
-    booking = Booking(server.ledger, engine.name, key, served.name, request, served.price)
-    engine.watchers.append(booking)
-    engine.watchers.append(
-        server.metrics.run(served.name, key.id, served.backend, price=served.price)
+    engine, key, price = job.engine, job.key, served.price
+    strategy = engine.settings.get("effort", "effort")
+    counting = server.metrics.run(
+        served.name, key.id, served.backend, strategy=strategy, price=price
     )
-    engine.watchers.append(
-        server.logs.run(model=served.name, key=key.id, backend=served.backend, request=request)
-    )
-    if seen is not None:
-        engine.watchers.append(seen.run(price=served.price))
-    elif server.spans is not None:
-        engine.watchers.append(server.spans.run(price=served.price))
+    job.after(counting.close)
+    engine.watchers += [
+        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
+        counting,
+        server.logs.run(
+            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
+        ),
+    ]
+    if server.spans is not None:
+        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
+        job.after(drawing.close)
+        engine.watchers.append(drawing)
+    return job
 
 
-async def rejoined(server: Server, begun: Begun) -> None:
-    """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
-
-    Raises ApiError 409 where a search can neither be joined nor go on.
-    """
-    for n, one in enumerate(begun.jobs):
-        if not one.left:
-            continue
-        if one.task is not None:
-            await asyncio.wait({one.task})
-        served = begun.served
-        options: Options = {**served.options}
-        try:
-            engine = reopen(
-                one.run,
-                policy=served.policy({**options, **one.options}),
-                parent=served.meter,
-                **options,
-            )
-        except (ValueError, OSError) as error:
-            raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
-        watch(server, engine, served, begun.key, begun.request, None)
-        begun.jobs[n] = server.jobs.add(Job(engine, begun.key, served.name, options=one.options))
+def again(run: str, served: Served, options: Options) -> Engine:
+    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
+    return reopen(run, served.policy(options), served.meter, **options)
 
 
 def reserved(tokens: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.core import Event, Finished, Noted
-from system2.server.app import body_of, replied, seen
-from system2.server.begin import Begun, begin, rejoined
+from system2.server.app import body_of, first, replied, seen
+from system2.server.begin import Begun, begin
 from system2.server.data.chats import Chat
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
+from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, data, unless_gone
@@ -32,7 +33,6 @@ from system2.server.wire.profile import rules
 from system2.server.wire.thoughts import Thoughts
 from system2.server.wire.usage import chat_usage, extension
 from system2.server.wire.wanted import Wanted
-
 
 STORED = 30 * 86_400  # seconds that a completion is kept
 
@@ -73,36 +73,39 @@ async def create(request: Request) -> Response:
     """A completion."""
     server: Server = request.app.state.server
     key = request.state.key
-    data_ = await body_of(request)
-    body = checked(ChatRequest, parsed(data_))
+    sent = await body_of(request)
+    body = checked(ChatRequest, parsed(sent))
     served, _ = server.models.find(body.model)
     rules(body, served.profile)
     wanted = chat_wanted(body, server.may_fetch)
-    name = named(request.headers, key.id, request.url.path, data_)
-    held = server.chats.find(name) if again(request.headers) else None
-    if held is None:
-        begun = await begin(
-            server, wanted, key, request.state.request_id,
-            deadline=None if body.stream else deadline(request.headers),
-            language=request.headers.get("accept-language"),
-            seen=seen(request, heading(body, served.name)),
-        )  # fmt: skip
-        head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
-        held = Completion(head, body, begun, wanted)
-        server.chats.keep(name, held)
-    else:
-        held.begun.hold()
-    begun, handed = held.begun, False
+    name = named(request.headers, key.id, request.url.path, sent)
+    async with server.chats.turn(name):
+        held = server.chats.find(name, sent) if again(request.headers) else None
+        if held is None:
+            begun = await begin(
+                server, wanted, key, request.state.request_id,
+                deadline=None if body.stream else deadline(request.headers),
+                language=request.headers.get("accept-language"),
+                seen=seen(request, heading(body, served.name)),
+            )  # fmt: skip
+            head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
+            held = Completion(head, body, begun, wanted)
+        else:
+            await rejoined(server, held.begun)
+        server.chats.keep(name, held, sent)
+    begins, handed = first(request), False
     try:
-        await rejoined(server, begun)
         if body.stream:
-            events = EventStream(streamed(server, held), beat=server.beat, end=begun.release)
+            told = streamed(server, held, begins)
+            events = EventStream(told, beat=server.beat, end=held.begun.release)
             handed = True
             return events
-        return replied(await unless_gone(request, finished(server, held)))
+        out = await unless_gone(request, finished(server, held))
+        begins()
+        return replied(out)
     finally:
         if not handed:
-            begun.release()
+            held.begun.release()
 
 
 def heading(body: ChatRequest, model: str) -> Heading:
@@ -165,8 +168,10 @@ def thought(job: Job, show: str) -> str:
     return Thoughts().chosen(node) if show == "raw" else ""
 
 
-async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
-    """The chunks, in order; those of several answers interleave."""
+async def streamed(
+    server: Server, one: Completion, first: Callable[[], None]
+) -> AsyncGenerator[bytes]:
+    """The chunks, in order; those of several answers interleave. first: called at the first that says something."""
     asked = one.body.stream_options
     with_usage = bool(asked and asked.include_usage)
     raw = one.begun.show == "raw"
@@ -184,10 +189,12 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
         async with aclosing(together(one.begun.jobs, thoughts=raw)) as events:
             async for n, event in events:
                 for chunk in streams[n].take(event):
+                    first()
                     yield data(chunk)
                 if isinstance(event, Finished):
                     job = one.begun.jobs[n]
                     tokens = spelt(job.events, job.answers)
+                    first()
                     for chunk in streams[n].close(one.outcome(job, n), tokens):
                         yield data(chunk)
     except ApiError as error:
@@ -200,8 +207,8 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
 
 
 def live(one: Completion) -> bool:
-    """May the reply be shown as it is written? Not one that is checked, or cut, first."""
-    return one.wanted.reply.format is None and not one.wanted.reply.stop
+    """May the reply be shown as it is written? Not one that is checked, cut or judged first."""
+    return one.begun.live(one.wanted)
 
 
 async def together(jobs: list[Job], *, thoughts: bool) -> AsyncGenerator[tuple[int, Event]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -48,8 +47,8 @@ class Exchange:
     followers: int = 0
     task: asyncio.Task[None] | None = None
     final: asyncio.Event = field(default_factory=asyncio.Event)  # all is said
+    saved: int = 0  # events that are stored
     _more: asyncio.Event = field(default_factory=asyncio.Event)
-    _saved: int = 0  # events that are stored; a response taken up again stores no more of them
 
     @property
     def over(self) -> bool:
@@ -58,7 +57,8 @@ class Exchange:
 
     async def start(self, *, again: bool = False) -> None:
         """Begin; a response that is stored is there before anything is spent on it. again: it was given up."""
-        self.add(self.writer.open(queued=self.background))
+        if not self.events:
+            self.add(self.writer.open(queued=self.background))
         self.body = {**self.writer.body}
         if self.stored and not again:
             await self.stored.responses.add(
@@ -118,7 +118,7 @@ class Exchange:
                         self.close(event)
         except ApiError as error:
             self.fail(error)
-        except Exception as error:  # noqa: BLE001  a fault of ours must not leave a response that never ends
+        except Exception as error:
             self.fail(ApiError(500, "The search broke off.", "server_error", type="server_error"))
             raise RuntimeError(f"response {self.id} broke off") from error
 
@@ -234,20 +234,20 @@ class Exchange:
 
     async def append(self) -> None:
         """Store the events that are not stored yet; a response that was deleted meanwhile has none."""
-        new = self.events[self._saved :]
+        new = self.events[self.saved :]
         if new and self.stored:
             with suppress(IntegrityError):
                 await self.stored.responses.append(
                     self.id, [(one["sequence_number"], one) for one in new]
                 )
-            self._saved += len(new)
+            self.saved += len(new)
 
     async def keep(self) -> None:
         """Store how it ended."""
         if self.stored is None:
             return
-        new = self.events[self._saved :]
-        self._saved += len(new)
+        new = self.events[self.saved :]
+        self.saved += len(new)
         await self.stored.responses.change(
             self.id,
             status=self.body["status"],

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from system2.core import FREE, Event, Finished, Price, Resumed, Started
 from system2.effort import DEFAULT, EFFORTS
+from system2.options import is_url, priced
 from system2.records import ends, find, summaries
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job, Jobs
 from system2.server.wire.nodes import OWNER, Frame, Growth
-from system2.solve import is_url, priced
 from system2.store import read
 
 MODEL = "served"  # the setting of a trace that names the model as the server offers it
@@ -120,8 +120,8 @@ def history(run: str, reader: Reader, jobs: Jobs, place: Path | None = None) -> 
     job = jobs.find(run)
     if job is not None and not (job.key.id == reader.id or reader.may("admin")):
         raise missing
-    if job is not None and job.events and isinstance(job.events[0], Started):
-        return History(run, job.events[0], job.finished, job)
+    if job is not None and (begun := beginning(job)):
+        return History(run, begun, job.finished, job)
     try:
         path = find(run, place)
         first, last = ends(path)
@@ -131,6 +131,15 @@ def history(run: str, reader: Reader, jobs: Jobs, place: Path | None = None) -> 
         raise missing
     finished = job.finished if job else last if isinstance(last, Finished) else None
     return History(run, first, finished, job, path)
+
+
+def beginning(job: Job) -> Started | None:
+    """How a job began, or will when it is its turn; None: it goes on with an earlier run."""
+    engine = job.engine
+    if not job.events and engine.recall is None:
+        return Started(engine.name, engine.problem, engine.seed, engine.ordered, engine.settings)
+    first = job.events[0] if job.events else None
+    return first if isinstance(first, Started) else None
 
 
 def histories(

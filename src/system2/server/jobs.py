@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from system2.core import Event, Finished, Piece
 from system2.engine import Engine
+from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError
-from system2.solve import Options
+from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128
@@ -106,6 +107,11 @@ class Job:
         """The engine has ended; one that broke has told no end."""
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of it
+        if not self.events:  # it never began: there is nothing to go on from
+            for watcher in self.engine.watchers:
+                if isinstance(watcher, Trace):
+                    watcher.close()
+                    watcher.path.unlink(missing_ok=True)
         for then in self._after:
             then()
         for follower in self.followers:

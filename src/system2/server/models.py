@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import replied
-from system2.server.server import Server
 from system2.server.served import card
+from system2.server.server import Server
 
 
 async def listed(request: Request) -> Response:

@@ -16,6 +16,7 @@ from system2.server.data.ledger import Ledger
 from system2.server.data.limits import Limits
 from system2.server.data.stored import Stored
 from system2.server.jobs import Jobs
+from system2.server.revived import revive
 from system2.server.sealed import Seal
 from system2.server.served import Models, Served
 from system2.server.server import Server, Settings
@@ -56,6 +57,7 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
             images=frozenset(settings.images),
         )
         sweeper = asyncio.create_task(sweep(server))
+        await revive(server)
         try:
             yield server
         finally:
@@ -85,5 +87,6 @@ async def sweep(server: Server) -> None:
     """Now and then, forget what has expired."""
     while True:
         server.jobs.sweep()
-        await server.stored.expire(int(time.time()))
+        with suppress(OSError):  # the database will be there again
+            await server.stored.expire(int(time.time()))
         await asyncio.sleep(60)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import cast
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
-from system2.server import assets
-from system2.server import assets
+from system2.server import assets, sockets
 from system2.server.app import application
 from system2.server.opened import opened
 from system2.server.served import Served
 from system2.server.server import Server, Settings
 from system2.server.spots import SPOTS
 from system2.server.watch.logs import begin
+
+
+class Unicorn(uvicorn.Server):
+    """uvicorn's server, which leaves signals to us: what runs is to be told of them first."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take none."""
+        yield
 
 
 class Process:
@@ -34,7 +41,7 @@ class Process:
         begin("json" if self.settings.logs == "json" else "text")
         async with opened(self.settings, self.served) as server:
             config = uvicorn.Config(
-                application(server, SPOTS, assets.ROUTES),
+                application(server, SPOTS, [*assets.ROUTES, *sockets.ROUTES]),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -43,13 +50,13 @@ class Process:
                 h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,
             )
-            unicorn = uvicorn.Server(config)
+            unicorn = Unicorn(config)
             loop = asyncio.get_running_loop()
             for one in signals:
                 loop.add_signal_handler(one, self.end, unicorn, server, loop)
             self.said(self.greeting(sock, server))
             with suppress(asyncio.CancelledError):
-                await cast("asyncio.Future[None]", unicorn._serve([sock]))
+                await unicorn.serve([sock])
             for one in signals:
                 loop.remove_signal_handler(one)
         return 0

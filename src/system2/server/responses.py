@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -14,16 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.core import Message
-from system2.server.app import body_of, replied, seen
-from system2.server.begin import Begun, begin, rejoined
+from system2.server.app import body_of, first, replied, seen
+from system2.server.begin import Begun, begin
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
+from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
-from system2.server.server import Server
 from system2.server.served import Served
+from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, event, unless_gone
-from system2.server.watch.spans import Heading
+from system2.server.watch.spans import Answering, Heading
 from system2.server.wire import items
 from system2.server.wire.check import checked, parsed
 from system2.server.wire.response_object import skeleton
@@ -42,43 +43,46 @@ async def create(request: Request) -> Response:
     data = await body_of(request)
     body = checked(ResponseRequest, parsed(data))
     name = named(request.headers, key.id, request.url.path, data)
-    held = server.responses.find(name) if again(request.headers) else None
-    if held is None:
-        held = await asked(request, server, key, body)
-        held.join()
-        server.responses.keep(name, held)
-    else:
-        held.join()
-        if held.begun.jobs[0].left:
-            held.leave()
+    async with server.responses.turn(name):
+        held = server.responses.find(name, data) if again(request.headers) else None
+        if held is None:
+            held = await asked(request, server, key, body)
+        elif held.begun.jobs[0].left:
             held = await resumed(server, held, key, body)
-            server.responses.keep(name, held)
-    handed = False
+        held.join()
+        server.responses.keep(name, held, data)
+    begins, handed = first(request), False
     try:
         if body.stream:
-            events = EventStream(streamed(held, -1), beat=server.beat, end=held.leave)
+            told = streamed(held, -1, begins)
+            events = EventStream(told, beat=server.beat, end=held.leave)
             handed = True
             return events
         if held.background:
             return replied(queued(held))
-        return replied(await unless_gone(request, held.end()))
+        out = await unless_gone(request, held.end())
+        begins()
+        return replied(out)
     finally:
         if not handed:
             held.leave()
 
 
 async def resumed(server: Server, held: Exchange, key: Key, body: ResponseRequest) -> Exchange:
-    """A response that was given up goes on, joined. Raises ApiError 409."""
+    """A response that was given up goes on. Raises ApiError 409."""
     if held.task:
         await asyncio.wait({held.task})  # it has said and stored how it stood
     await rejoined(server, held.begun)
-    written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
-    held = replace(
-        held, writer=written, events=[], body={}, task=None, error=None, followers=0,
-        final=asyncio.Event(),
-    )  # fmt: skip
-    await started(server, held, again=True)
-    held.join()
+    try:
+        written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
+        held = replace(  # its first events are stored already: no others are
+            held, writer=written, events=[], body={}, task=None, error=None, followers=0,
+            final=asyncio.Event(), saved=sys.maxsize,
+        )  # fmt: skip
+        await started(server, held, again=True)
+    except BaseException:
+        held.begun.release()
+        raise
     return held
 
 
@@ -109,7 +113,7 @@ async def exchange(
     *,
     deadline: float | None = None,
     language: str | None = None,
-    span: Any = None,
+    span: Callable[[str], Answering | None] | None = None,
     remembered: dict[str, list[dict[str, Any]]] | None = None,
 ) -> Exchange:
     """Start a response. Raises ApiError.
@@ -137,7 +141,9 @@ async def exchange(
                 for one in lost
             ]
         await started(server, made)
-    except BaseException:  # its client has gone, or it cannot be stored: nobody will ever ask for it
+    except (
+        BaseException
+    ):  # its client has gone, or it cannot be stored: nobody will ever ask for it
         jobs.release()
         raise
     if remembered is not None:
@@ -213,7 +219,7 @@ def writer(
         show=begun.show,
         summaries=wanted.summary,
         thinks=effort != "none",
-        live=wanted.reply.format is None and not wanted.reply.stop,
+        live=begun.live(wanted),
         logprobs=wanted.reply.top_logprobs is not None,
         node=job.engine.tree.nodes.__getitem__,
         seal=(lambda text: server.seal.close(text, served.name, key.id)) if sealing else None,
@@ -233,10 +239,14 @@ def heading(body: ResponseRequest, model: str) -> Heading:
     )
 
 
-async def streamed(held: Exchange, after: int) -> AsyncGenerator[bytes]:
-    """Its events from here on, as they come."""
+async def streamed(
+    held: Exchange, after: int, first: Callable[[], None] | None = None
+) -> AsyncGenerator[bytes]:
+    """Its events from here on, as they come. first: called at the first that says something."""
     async with aclosing(held.told(after)) as told:
         async for one in told:
+            if first and "delta" in one:
+                first()
             yield event(one)
     yield DONE
 
@@ -334,57 +344,6 @@ async def input_items(request: Request) -> Response:
             "first_id": entries[0]["id"] if entries else None,
             "last_id": entries[-1]["id"] if entries else None,
             "has_more": found.more,
-        }
-    )
-
-
-async def input_tokens(request: Request) -> Response:
-    """How many tokens the input would be, or a bound on that where only the backend knows."""
-    server: Server = request.app.state.server
-    key: Key = request.state.key
-    body = checked(ResponseRequest, parsed(await body_of(request)))
-    coherent(body)
-    served, _ = server.models.find(body.model)
-    before = await earlier(server, key, body.previous_response_id, {})
-    messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
-    count = served.prompt_tokens(response_wanted(body, messages).problem)
-    return replied({"object": "response.input_tokens", "input_tokens": count})
-
-
-async def compact(request: Request) -> Response:
-    """A conversation as one sealed item, which stands for it in later requests. Spends nothing."""
-    server: Server = request.app.state.server
-    key: Key = request.state.key
-    body = checked(ResponseRequest, parsed(await body_of(request)))
-    if body.model is None:
-        raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
-    coherent(body)
-    served, _ = server.models.find(body.model)
-    before = await earlier(server, key, body.previous_response_id, {})
-    own = own_items(body, "resp_compact")
-    messages, _ = conversation(server, key, served, body, [*before, *own])
-    kept = [item for item in own if item.get("role") == "user"]
-    text = "\n\n".join(
-        f"{one.role}: {one.text}" for one in messages if one.role != "user" and one.text
-    )
-    tag = secrets.token_hex(12)
-    sealed = server.seal.close(text or "Nothing was said.", served.name, key.id)
-    item = {"id": f"cmp_{tag}", "type": "compaction", "encrypted_content": sealed}
-    count = served.prompt_tokens(response_wanted(body, messages).problem)
-    usage = {
-        "input_tokens": count,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": 0,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": count,
-    }
-    return replied(
-        {
-            "id": f"resp_{secrets.token_hex(24)}",
-            "object": "response.compaction",
-            "created_at": int(time.time()),
-            "output": [*kept, item],
-            "usage": usage,
         }
     )
 

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from system2.core import FREE, Budget, Meter, Policy, Price, Problem, Request
+from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
+from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
 from system2.server.errors import ApiError
 from system2.server.wire.wanted import VISIBILITIES, Visibility
-from system2.solve import Options, embedded, is_url, policy_of, priced
+from system2.solve import policy_of
 
 Profile = Literal["compat", "o1", "o1-preview"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 MARGIN = 1.5  # seconds before a client's own deadline at which it is answered
 KNOWN = frozenset({
     "name", "model", "model_name", "key_env", "price", "effort", "profile", "visibility", "language", "at_once",
-    "samples", "per_call", "routes", "summaries", "images",
+    "per_call", "routes", "summaries", "moderation",
 })  # fmt: skip
 
 
@@ -32,6 +33,7 @@ class Served:
     effort      where a request names none
     visibility  the most of its thoughts that is shown where a request does not ask
     summaries   write summaries: by the backend itself, or in plain words for the embedded model
+    moderation  who looks at steps and replies: nobody, a list of words, or the backend itself
     meter       shared by all its searches: how many calls run at once
     """
 
@@ -42,6 +44,7 @@ class Served:
     visibility: Visibility = "summary"
     language: str | None = None
     summaries: bool = True
+    moderation: Literal["", "words", "model"] = ""
     created: int = 1_795_000_000
     meter: Meter = field(default_factory=Meter)
     _policies: dict[bool | float, Policy] = field(default_factory=dict[bool | float, Policy])
@@ -78,6 +81,20 @@ class Served:
         """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
         request = Request(problem, (), 1, "reply", 1, (0,))
         return self.policy(self.options).prompt_bound(request)
+
+    def unreadable(self, problem: Problem) -> str:
+        """Why our own decoder cannot read this question, in a sentence; empty: it can, or the backend says so."""
+        if not self.local:
+            return ""
+        from system2.policies.local import LocalPolicy
+
+        policy = self.policy(self.options)
+        assert isinstance(policy, LocalPolicy)
+        try:
+            policy.prompt(problem, ())
+        except CallFailed as failure:
+            return str(failure)
+        return ""
 
     async def aclose(self) -> None:
         """Close what it is connected to."""
@@ -191,7 +208,10 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
     made = Served(table.get("name") or table.get("model_name") or "system2", cast(Options, options))
     return ruled(
         replace_in(
-            made, table, place, ("effort", "profile", "visibility", "language", "summaries")
+            made,
+            table,
+            place,
+            ("effort", "profile", "visibility", "language", "summaries", "moderation"),
         ),
         place,
     )
@@ -208,9 +228,12 @@ def ruled(made: Served, place: str) -> Served:
         ("effort", made.effort, tuple(EFFORTS)),
         ("profile", made.profile, PROFILES),
         ("visibility", made.visibility, VISIBILITIES),
+        ("moderation", made.moderation, ("", "words", "model")),
     ):
         if given not in choices:
             raise ValueError(f"{place}: {name} {given!r}; choose one of {', '.join(choices)}")
+    if made.moderation == "model" and made.local:
+        raise ValueError(f"{place}: the embedded model cannot moderate; choose words")
     if is_url(made.options.get("model", "")) and "model_name" not in made.options:
         raise ValueError(
             f"{place}: the server {made.backend} needs model_name, the name it knows the model by"

@@ -45,6 +45,7 @@ def chat_wanted(body: ChatRequest, may_fetch: Fetch) -> Wanted:
         n=body.n or 1,
         reply=style(body, chat_format(body.response_format)),
         visibility=visibility(body, own),
+        summary=own.reasoning_visibility == "summary",
         language=own.summary_language,
         tree=own.stream_search,
         exhausted=budget.on_exhausted if budget else "best_so_far",

@@ -8,7 +8,8 @@ from typing import Any, Literal, cast
 
 from system2.core import Content, Format, Message, Tool, ToolCall
 from system2.server.errors import ApiError, invalid
-from system2.server.wire.chat_request import ChatMessage, ChatTool, Format as ChatFormat, Part
+from system2.server.wire.chat_request import ChatMessage, ChatTool, Part
+from system2.server.wire.chat_request import Format as ChatFormat
 from system2.server.wire.responses_request import ResponseTool, TextFormat
 
 Choice = tuple[Literal["", "auto", "none", "required"], tuple[str, ...]]
@@ -41,14 +42,14 @@ def message(one: ChatMessage, place: str, may_fetch: Fetch) -> Message:
         for call in one.tool_calls or ()
         if call.function
     )
-    if one.content is None and not calls and one.refusal is None:
-        if one.role != "assistant":
-            raise invalid(
-                f"Missing required parameter: '{place}.content'.",
-                f"{place}.content",
-                "missing_required_parameter",
-            )
-    if role == "tool" and not one.tool_call_id and one.role == "tool":
+    said = one.content is not None or one.refusal is not None or calls
+    if not said and one.role != "assistant":
+        raise invalid(
+            f"Missing required parameter: '{place}.content'.",
+            f"{place}.content",
+            "missing_required_parameter",
+        )
+    if one.role == "tool" and not one.tool_call_id:
         raise invalid(
             f"Missing required parameter: '{place}.tool_call_id'.",
             f"{place}.tool_call_id",

@@ -56,17 +56,41 @@ class ResponseWriter:
 
     def open(self, *, queued: bool) -> list[Told]:
         """It has begun."""
-        first = {**self.body, "output": [], "status": "queued" if queued else "in_progress"}
+        first: Told = {**self.body, "output": [], "status": "queued" if queued else "in_progress"}
         out = [self.event("created", response=first)]
         if queued:
             out.append(self.event("queued", response=first))
-        now = {**self.body, "output": []}
+        now: Told = {**self.body, "output": []}
         out.append(self.event("in_progress", response=now))
         return out + (self.think() if self.thinks else [])
 
+    def revive(self, events: Sequence[Told]) -> None:
+        """Go on where these events ended, after the process that wrote them was killed."""
+        self.number = len(events)
+        for event in events:
+            kind = str(event["type"]).removeprefix("response.")
+            if kind == "output_item.added":
+                self.item = {**event["item"]}
+                self.body["output"].append(self.item)
+            elif kind == "reasoning_summary_part.done" and self.item:
+                self.item["summary"] = [*self.item["summary"], event["part"]]
+            elif kind == "reasoning_text.delta":
+                self.raw += event["delta"]
+            elif kind == "output_text.delta":
+                self.text += event["delta"]
+            elif kind == "output_item.done":
+                self.body["output"][-1] = event["item"]
+                self.item = None
+        self.thoughts.done = bool(self.raw)  # a line that was begun is not told from its beginning
+
     def think(self) -> list[Told]:
         """Open the item of the thoughts."""
-        item = {"id": f"rs_{self.tag}", "type": "reasoning", "status": "in_progress", "summary": []}
+        item: Told = {
+            "id": f"rs_{self.tag}",
+            "type": "reasoning",
+            "status": "in_progress",
+            "summary": [],
+        }
         return self.add(item)
 
     def take(self, event: Event) -> list[Told]:
@@ -104,7 +128,7 @@ class ResponseWriter:
             "output_index": self.index,
             "summary_index": len(self.item["summary"]),
         }
-        part = {"type": "summary_text", "text": text}
+        part: Told = {"type": "summary_text", "text": text}
         self.item["summary"].append(part)
         return [
             self.event("reasoning_summary_part.added", **place, part={**part, "text": ""}),
@@ -126,7 +150,7 @@ class ResponseWriter:
         place = self.place()
         out: list[Told] = []
         if not self.raw:
-            part = {"type": "reasoning_text", "text": ""}
+            part: Told = {"type": "reasoning_text", "text": ""}
             out.append(self.event("content_part.added", **place, part=part))
         self.raw += text
         out.append(self.event("reasoning_text.delta", **place, delta=text))
@@ -149,7 +173,7 @@ class ResponseWriter:
                     "content": [],
                 }
             )
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+            part: Told = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
             out.append(self.event("content_part.added", **self.place(), part=part))
         if text:
             self.text += text
@@ -194,6 +218,8 @@ class ResponseWriter:
             out += self.say(rest, () if self.text else spelt)
         elif not self.text and one.finish == "stop":
             out += self.say("")
+        elif self.text and one.text:
+            self.text = one.text  # what was streamed before the process was killed was not its end
         out += self.shut(chances(spelt) if self.logprobs else [], whole=one.finish == "stop")
         body = final(self.body)
         status = body["status"]
@@ -220,7 +246,7 @@ class ResponseWriter:
         """Open an item."""
         self.body["output"].append(item)
         self.item = item
-        bare = {**item, "summary": []} if "summary" in item else {**item}
+        bare: Told = {**item, "summary": []} if "summary" in item else {**item}
         return [self.event("output_item.added", output_index=self.index, item=bare)]
 
     def shut(self, logprobs: Sequence[Told] = (), *, whole: bool = True) -> list[Told]:
@@ -232,7 +258,7 @@ class ResponseWriter:
         place = {**self.place()}
         item["status"] = "completed" if whole or item["type"] != "message" else "incomplete"
         if item["type"] == "reasoning" and self.raw:
-            part = {"type": "reasoning_text", "text": self.raw}
+            part: Told = {"type": "reasoning_text", "text": self.raw}
             item["content"] = [part]
             out.append(self.event("reasoning_text.done", **place, text=self.raw))
             out.append(self.event("content_part.done", **place, part=part))

@@ -1,0 +1,83 @@
+"""What was under way when the process ended: responses in the background go on, others are said to have failed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any, cast
+
+from system2.core import Style
+from system2.server.begin import Begun, again, watch
+from system2.server.data.keys import LOCAL
+from system2.server.data.responses import Response
+from system2.server.errors import ApiError
+from system2.server.exchange import Exchange
+from system2.server.jobs import Job
+from system2.server.responses import started
+from system2.server.server import Server
+from system2.server.wire.response_object import ended
+from system2.server.wire.response_writer import ResponseWriter
+from system2.server.wire.wanted import Wanted
+
+MOST = 1_000_000  # events of one response
+
+
+async def revive(server: Server) -> int:
+    """Take up what was interrupted; how many responses go on. Those that cannot are marked as failed."""
+    count = 0
+    for one in await server.stored.responses.unfinished():
+        if one.id in server.under_way:
+            continue
+        try:
+            if not one.background or one.run is None:
+                raise ValueError("its client had gone")
+            await taken_up(server, one)
+            count += 1
+        except (ApiError, ValueError, OSError):
+            await lost(server, one)
+    return count
+
+
+async def taken_up(server: Server, one: Response) -> None:
+    """Go on with a response under its own id. Raises ValueError, OSError, ApiError where that cannot be."""
+    key = LOCAL if one.key == LOCAL.id else await server.keys.get(one.key)
+    if key is None:
+        raise ValueError("its key is gone")
+    served, _ = server.models.find(one.model)
+    assert one.run
+    engine = await asyncio.to_thread(again, one.run, served, {**served.options})
+    ticket = await server.limits.admit(key, 0, None)
+    request = f"req_{secrets.token_hex(16)}"
+    job = watch(server, Job(engine, key, served.name), served, request, ticket)
+    server.jobs.add(job)
+    begun = Begun([job], served, served.visibility, key, ticket, request, served.meter)
+    begun.hold()
+    job.after(begun.settle)
+    reply = engine.replying.style if engine.replying else Style()
+    asked = cast(dict[str, Any], one.body.get("reasoning") or {})
+    told = bool(asked.get("summary"))
+    wanted = Wanted(served.name, engine.problem, reply=reply, summary=told)
+    written = ResponseWriter(
+        body={**one.body, "output": []},
+        tag=one.id.removeprefix("resp_"),
+        show=begun.show,
+        summaries=told,
+        thinks=False,
+        live=False,  # what was said before the end stands already, and may be worded otherwise now
+        logprobs=reply.top_logprobs is not None,
+        node=engine.tree.nodes.__getitem__,
+    )
+    known = [event for _, event in await server.stored.responses.events(one.id, limit=MOST)]
+    written.revive(known)
+    made = Exchange(
+        one.id, begun, written, wanted, server.stored, [dict(item) for item in one.input],
+        background=True, events=known, saved=len(known),
+    )  # fmt: skip
+    await started(server, made, again=True)
+
+
+async def lost(server: Server, one: Response) -> None:
+    """Say that a response has failed."""
+    said = {"code": "server_error", "message": "The server was restarted while this was under way."}
+    body = ended({"system2": {}, **one.body}, "failed", usage=None, own={}, error=said)
+    await server.stored.responses.change(one.id, status="failed", body=body)
