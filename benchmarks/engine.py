@@ -7,7 +7,7 @@ a step   beam(32, 32): every node a child of its own; deep: one line of n steps,
 pause    the longest the event loop stood still while 1,024 replies came at once
 late     how long after its deadline a run with 64 hanging calls ended
 
-Python's garbage collector is on, and set as the commands set it (`system2.cli.main.calm`).
+Python's garbage collector is on, and set as the commands set it (`system2.cli.running.calm`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from system2.cli.main import calm
+from system2.cli.running import calm
 from system2.core import (
     Bill,
     Budget,

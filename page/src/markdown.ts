@@ -52,10 +52,10 @@ purify.addHook("afterSanitizeAttributes", (element) => {
 });
 
 /** In 7*8 the star is a sign of the sum, not the beginning of emphasis. */
-function product(text: string, _masked: string, before?: string): Tokens.Text | false {
+function product(text: string, _masked: string, before?: string): Tokens.Em | false {
   const star = /^\*{1,2}(?=[A-Za-z0-9([])/.exec(text)?.[0];
   if (!star || !before || !/[A-Za-z0-9)\]]/.test(before)) return false;
-  return { type: "text", raw: star, text: star };
+  return { type: "text", raw: star, text: star } as unknown as Tokens.Em; // the parser takes any token here
 }
 
 const parsers = new Map<Typeset | null, Marked>();

@@ -12,6 +12,8 @@ export function useThread(refused: () => void) {
   const [lost, setLost] = useState(false);
   const [unreadable, setUnreadable] = useState(false);
   const now = useRef(turns);
+  const told = useRef(refused);
+  told.current = refused;
   const lines = useRef(new Map<string, AbortController>());
 
   const change = useCallback((id: string, by: (turn: Turn) => Turn) => {
@@ -42,20 +44,20 @@ export function useThread(refused: () => void) {
           stop.signal,
         );
         const turn = of();
-        if (turn && live(turn)) change(id, (one) => failed(one, "", "broken"));
+        if (!stop.signal.aborted && turn && live(turn)) change(id, (one) => failed(one, "", "broken"));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         if (error.status === 403 && error.code === "insufficient_scope") setUnreadable(true);
-        if (keyless(error)) refused();
+        if (keyless(error)) told.current();
         change(id, (turn) => failed(turn, error.message, error.code));
         return error;
       } finally {
-        lines.current.delete(id);
+        if (lines.current.get(id) === stop) lines.current.delete(id);
         setLost(false);
       }
       return null;
     },
-    [change, refused],
+    [change],
   );
 
   useEffect(() => {

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from system2.core import Chain, Usage
 from system2.demonstrations import Demonstration
+from system2.options import Options, amount, embedded
 from system2.policies.segment import answered, written
-from system2.solve import Options, Result, amount, embedded, think
+from system2.solve import Result, think
 from system2.verifiers.meaning import embedded as vectors
 from system2.verifiers.meaning import meaning
 

@@ -14,8 +14,9 @@ from decimal import Decimal
 
 from system2.core import Budget, Event, Failed, Finished, Meter, Problem, Usage
 from system2.engine import Engine
+from system2.options import Options, check
 from system2.resuming import reopen
-from system2.solve import Options, Result, check, compose, prepare, result
+from system2.solve import Result, compose, prepare, result
 
 FIRST = 0.5
 """Share of the budget that is dealt out evenly; the rest goes to the questions it did not settle."""

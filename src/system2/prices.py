@@ -9,7 +9,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from system2.core import Price
-from system2.solve import amount
+from system2.options import amount
 
 NAME = "prices.toml"
 

@@ -8,9 +8,10 @@ from typing import Any, Unpack, cast
 
 from system2.core import Event, Meter, Policy, Resumed, Started, Usage
 from system2.engine import Engine, Recall
+from system2.options import Options, is_url, priced
 from system2.policies.failures import public
 from system2.records import find
-from system2.solve import Options, Result, compose, finish, is_url, priced
+from system2.solve import Result, compose, finish
 from system2.store import Trace, read
 
 READ: dict[str, Callable[[str], Any]] = {
@@ -30,7 +31,7 @@ def resume(run: str, **options: Unpack[Options]) -> Result:
 
 def reopen(
     run: str,
-    policy: Policy | None = None,
+    backend: Policy | None = None,
     parent: Meter | None = None,
     **options: Unpack[Options],
 ) -> Engine:
@@ -49,7 +50,7 @@ def reopen(
             f"the run {path.stem} is still going on in another process; wait for its end, or stop it"
         ) from error
     try:
-        engine = regrown(path.stem, list(read(path)), options, policy, parent)
+        engine = regrown(path.stem, list(read(path)), options, backend, parent)
     except BaseException:
         trace.close()
         raise

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cli.command import Ran, run
 
-from system2.cli.main import EFFORTS as NAMES
+from system2.cli.arguments import EFFORTS as NAMES
 from system2.effort import EFFORTS
-from system2.solve import LONGEST
+from system2.options import LONGEST
 
 HOME = Path(__import__("system2").__file__).parent / "weights"
 URL = "http://127.0.0.1:9/v1"

@@ -24,6 +24,7 @@ from system2.core import (
     Policy,
     Problem,
     Replied,
+    Started,
     Strategy,
     Style,
     Tool,
@@ -36,7 +37,7 @@ from system2.policies.chat import Chat
 from system2.policies.replay import ReplayPolicy
 from system2.policies.toolcalls import canonical
 from system2.search import best_of, direct, majority
-from system2.store import Trace, read
+from system2.store import Trace, decode, encode, read
 from system2.verifiers import Expressions, exact, json_form
 
 TOOLED = Problem.of("What time is it?")
@@ -336,6 +337,24 @@ def test_a_recorded_call_is_replayed_as_one() -> None:
     again = run(turns("no"), best_of(1), policy=ReplayPolicy(events))
     assert (again[1].answer, again[1].call, again[3]) == (CLOCK, True, [])
     assert again[0].tree.finals[0].step == replace(engine.tree.finals[0].step, state=None)  # type: ignore[type-var]
+
+
+def test_lines_from_before_there_were_tools_are_read_and_written_as_they_were() -> None:
+    lines = (
+        '{"event":"Started","version":"2","run":"r","problem":{"messages":[{"role":"user","text":"1+1"}],'
+        '"effort":"low"},"seed":7,"ordered":true,"settings":{"effort":"low"}}',
+        '{"event":"Asked","ask":1,"node":0,"n":1,"until":"reply","style":{"prompt":"p"}}',
+        '{"event":"Replied","ask":1,"call":1,"role":"policy","children":[0],'
+        '"chains":[[0,[{"text":"2","tokens":1,"kind":"reply","answer":"2","told":1}]]]}',
+        '{"event":"Finished","node":1,"answer":"2","why":"complete","samples":0,"usage":{"prompt":0,'
+        '"cached":0,"reasoning":0,"answer":1,"aborted":0,"failed":0,"unseen":0,"overrun":0,"calls":1},'
+        '"roles":{},"seconds":0.5}',
+    )
+    for line in lines:
+        assert json.loads(encode(decode(line))).items() >= json.loads(line).items()
+    started, _, _, end = map(decode, lines)
+    assert isinstance(started, Started) and (started.problem.tools, started.reply) == ((), None)
+    assert isinstance(end, Finished) and (end.call, end.cut) == (False, "")
 
 
 def test_the_names_of_old_traces_stand() -> None:

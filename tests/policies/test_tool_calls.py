@@ -17,6 +17,7 @@ from policies.speaking_server import Body, Refusal, Speaking, Turn, calling
 from system2.core import Content, Message, Problem, Request, Step, Style, Tool, ToolCall
 from system2.policies.chat import Chat
 from system2.policies.prompts import messages
+from system2.policies.refusals import takes_none
 from system2.policies.toolcalls import Calls, canonical, compact
 
 WEATHER = Tool("weather", "of a city", '{"type":"object","properties":{"city":{"type":"string"}}}')
@@ -303,6 +304,24 @@ def test_an_image_that_cannot_be_read_says_nothing_of_others() -> None:
         one = request(Problem((Message.of("user", [PICTURE]),)))
         first, _ = hear(server, one, one)
         assert "could not decode the image" in str(first.failure) and len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "none"),
+    [
+        ("Invalid content type. image_url is only supported by certain models.", True),
+        ("This model does not support image inputs", True),
+        ("pretend is not a multimodal model", True),
+        ("unknown variant `image_url`, expected `text`", True),
+        ("At most 1 image(s) may be provided in one request", False),
+        ("could not download the image from this address", False),
+        ("the image is not a valid PNG", False),
+        ("context length exceeded: 9000 tokens, only 8192 are left", False),
+    ],
+)
+def test_what_a_refusal_says_of_images(said: str, none: bool) -> None:
+    error = SimpleNamespace(status_code=400, message=said)
+    assert takes_none(error, "images") is none
 
 
 def test_a_field_that_is_refused_is_left_out() -> None:

@@ -20,7 +20,7 @@ export function Composer({ served, chosen, change, ask, busy, stop }: Given) {
   const language = useLanguage();
   const [text, setText] = useState("");
   const model = served.find((one) => one.id === chosen.model) ?? served[0];
-  const efforts = model?.system2?.efforts ?? ["medium"];
+  const efforts = model?.system2?.efforts ?? [chosen.effort ?? "medium"];
   const effort = chosen.effort && efforts.includes(chosen.effort) ? chosen.effort : (model?.system2?.default_effort ?? efforts[0]!);
   const send = () => {
     const question = text.trim();

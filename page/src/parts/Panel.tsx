@@ -52,7 +52,7 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
       {feed.line === "refused" && <p className="wrong" role="alert">{feed.trouble || words.missing}</p>}
       {feed.line === "lost" && run.seq >= 0 && !run.end && <p className="soft" role="status">{words.lost}</p>}
       <Meters run={run} more={more} live={!run.end && feed.line !== "done"} />
-      <div className="tree">
+      {feed.line !== "refused" && <div className="tree">
         {found.boxes.length < 2 ? (
           <p className="soft still">{words.nothingYet}</p>
         ) : list ? (
@@ -60,7 +60,7 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
         ) : (
           <TreeGraph {...tree} />
         )}
-      </div>
+      </div>}
       {found.hidden > 0 && <p className="soft small">{words.hiddenBoxes(whole(found.hidden, language))}</p>}
       {box && box.kind !== "root" && <StepSide key={box.id} box={box} run={run} />}
       <Votes run={run} />

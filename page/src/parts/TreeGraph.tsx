@@ -101,6 +101,13 @@ function Graph({ plan, run, selected, select, toggle, grow }: Given) {
     if (!first.current) show(selected);
     first.current = false;
   }, [selected]);
+  const fit = () => {
+    const size = place.current!.getBoundingClientRect();
+    const wide = Math.max(...plan.boxes.map((box) => box.x)) + WIDE;
+    const high = Math.max(...plan.boxes.map((box) => box.y)) + HIGH;
+    const zoom = Math.min(1, Math.max(0.1, Math.min((size.width - 48) / wide, (size.height - 48) / high)));
+    void flow.setViewport({ x: 24, y: 24, zoom });
+  };
   const keys = (event: KeyboardEvent) => {
     const at = plan.boxes.find((box) => box.id === selected);
     if (event.key === "Enter" || event.key === " ") {
@@ -144,7 +151,7 @@ function Graph({ plan, run, selected, select, toggle, grow }: Given) {
         <i className="low" />{words.legend.low}
         <i className="high" />{words.legend.high}
       </p>
-      <button onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })}>{words.fit}</button>
+      <button onClick={fit}>{words.fit}</button>
     </div>
     </>
   );

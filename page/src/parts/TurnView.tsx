@@ -18,6 +18,8 @@ type Given = {
   retry: () => void;
 };
 
+const SPENT = new Set(["max_output_tokens", "token_budget", "cost_budget", "time_budget"]);
+
 export function TurnView(given: Given) {
   const { turn, lost, retry, stop, hurry } = given;
   const words = useWords();
@@ -39,7 +41,7 @@ export function TurnView(given: Given) {
         </div>
       )}
       {over && !turn.answer && turn.state !== "failed" && (
-        <p className="soft">{turn.state === "stopped" ? words.stopped : words.spentOut}</p>
+        <p className="soft">{turn.state === "stopped" ? words.stopped : SPENT.has(turn.why ?? "") ? words.spentOut : words.noneHolds}</p>
       )}
       {turn.state === "failed" && (
         <p className="wrong" role="alert">{turn.error || words.failed}</p>

@@ -29,7 +29,6 @@ export const en = {
   thought: (time: string) => `Thought for ${time}`,
   nTokens: (n: string) => `${n} tokens`,
   free: "free",
-  steps: "Steps",
   noSummaries: "No summary was written for these thoughts.",
   showRaw: "Show chain of thought",
   rawHint: "Applies from the next question on; the tree shows the text of past steps.",
@@ -79,7 +78,6 @@ export const en = {
   keyHint: "It stays in this tab and is sent to this server only.",
   key: "API key",
   enter: "Continue",
-  otherKey: "Change key",
   failed: "This run failed.",
   stopped: "Stopped.",
   whys: {
@@ -88,6 +86,7 @@ export const en = {
     watcher: "the trace could not be written",
   } as Record<string, string>,
   spentOut: "The budget was spent before an answer was found. Give it more, or ask with a higher effort.",
+  noneHolds: "No line of thought has come to an answer that holds.",
   noRuns: "There are no runs yet.",
   filter: "Filter by question, answer or model",
   allStates: "All states",

@@ -31,7 +31,6 @@ export const zh: Words = {
   thought: (time) => `思考了 ${time}`,
   nTokens: (n) => `${n} 词元`,
   free: "免费",
-  steps: "步骤",
   noSummaries: "这段思考没有摘要。",
   showRaw: "显示思维链",
   rawHint: "从下一个问题起生效;已有步骤的文字可在搜索树中查看。",
@@ -81,7 +80,6 @@ export const zh: Words = {
   keyHint: "密钥只保存在此标签页,只发送给此服务器。",
   key: "API 密钥",
   enter: "继续",
-  otherKey: "更换密钥",
   failed: "此次运行失败。",
   stopped: "已停止。",
   whys: {
@@ -90,6 +88,7 @@ export const zh: Words = {
     watcher: "轨迹无法写入",
   },
   spentOut: "预算在得到答案之前用完了。可以追加预算,或提高思考力度再问。",
+  noneHolds: "还没有思路得出站得住的答案。",
   noRuns: "还没有任何运行。",
   filter: "按问题、答案或模型筛选",
   allStates: "全部状态",

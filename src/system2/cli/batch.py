@@ -19,7 +19,7 @@ from system2.cli.ledger import Ledger
 from system2.cli.options import settings
 from system2.cli.terminal import shown
 from system2.core import FREE, Budget
-from system2.solve import LIMIT, amount, is_url
+from system2.options import LIMIT, amount, is_url
 
 MOST = 1 << 30  # bytes of a file of questions
 

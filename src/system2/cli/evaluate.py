@@ -20,9 +20,9 @@ from system2.core import FREE, Budget, Price
 from system2.evals import Estimate, Family, Item, Policies, Report, Row, Settings, suite, to_json
 from system2.evals import evaluate as measure
 from system2.evals.plot import plot, ready
+from system2.options import amount, is_url
 from system2.policies.failures import public
 from system2.policies.local import HOME, LocalPolicy
-from system2.solve import amount, is_url
 
 MOST = 1024  # samples a problem
 METHODS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 from system2.core import Price
 from system2.demonstrations import read
+from system2.options import LONGEST, Options, check, priced
 from system2.prices import price
-from system2.solve import LONGEST, Options, check, priced
 
 
 def question(options: argparse.Namespace) -> str:

@@ -16,9 +16,9 @@ from system2.cli.options import settings
 from system2.cli.terminal import shown
 from system2.core import FREE, Strategy, Tree, Usage
 from system2.effort import PILOT, checked_or_voted, pilot, unrefuted, verified, ways_of
+from system2.options import LIMIT, is_url
 from system2.routing import STOP, Outcome, Signs, explore, learn, save, signs
 from system2.search import routed
-from system2.solve import LIMIT, is_url
 from system2.verifiers import canonical
 
 FEWEST = 30  # outcomes, below which nothing is said

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from system2.cli.options import key_of, price_of
-from system2.solve import Options, is_url
+from system2.options import Options, is_url
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,11 +26,16 @@ VERSION = b"2020-10-01"
 SLOW = 60.0  # seconds in which a body must have come
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spot:
     """One endpoint. scope: what a key must be allowed; None: nobody needs a key, and nothing is told.
 
-    body   the kind of its body, for the schema
+    The rest is for the schema alone:
+    body     the kind of its body
+    reply    the kind of its reply; query: of its query string
+    example  a body, but for the model
+    kinds    media types it may answer with, besides or instead of JSON
+    finds    parameters of other paths, and where in its reply a value for them is
     """
 
     method: str
@@ -39,6 +44,11 @@ class Spot:
     scope: str | None
     about: str
     body: type[Any] | None = None
+    reply: Any = None
+    query: Any = None
+    example: Mapping[str, Any] | None = None
+    kinds: tuple[str, ...] = ()
+    finds: tuple[tuple[str, str], ...] = ()
 
 
 def application(
@@ -67,6 +77,9 @@ def application(
             ClientDisconnect: gone,
             Exception: broken,
         },
+    )
+    app.router.redirect_slashes = (
+        False  # a client's POST would become a GET, and its key go with it
     )
     app.state.server = server
     app.state.spots = spots
@@ -119,7 +132,6 @@ class Numbered:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                counted.first()
                 ms = str(int(1000 * (time.monotonic() - began))).encode()
                 message["headers"] = [
                     *message.get("headers", []),
@@ -160,6 +172,18 @@ class Numbered:
         ]
 
 
+def first(request: Request) -> Callable[[], None]:
+    """Call this when the first piece of a reply goes out."""
+    counted, span = request.state.counted, getattr(request.state, "span", None)
+
+    def told() -> None:
+        counted.first()
+        if span is not None:
+            span.first()
+
+    return told
+
+
 def seen(request: Request, heading: Heading) -> Answering | None:
     """The span of a request, to its end; None where none are wanted."""
     server: Server = request.app.state.server
@@ -167,7 +191,9 @@ def seen(request: Request, heading: Heading) -> Answering | None:
     if server.spans is None:
         return None
     heading = replace(heading, route=request.scope.get("spot"))
-    return request.state.stack.enter_context(server.spans.request(heading, request.headers))
+    span = request.state.stack.enter_context(server.spans.request(heading, request.headers))
+    request.state.span = span
+    return span
 
 
 async def body_of(request: Request) -> bytes:

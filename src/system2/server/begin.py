@@ -12,6 +12,7 @@ from typing import cast
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
 from system2.engine import Aside, Engine
+from system2.options import Options
 from system2.resuming import reopen
 from system2.server.beside import beside, judge_of
 from system2.server.booking import Booking
@@ -24,7 +25,7 @@ from system2.server.server import Server
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
-from system2.solve import Options, compose, trace
+from system2.solve import compose, trace
 from system2.store import Trace, new_run
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
@@ -91,6 +92,8 @@ async def begin(
     served, carried = server.models.find(wanted.model)
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
+        raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)
@@ -101,7 +104,9 @@ async def begin(
         shared = parent(wanted, served)
         jobs = [
             server.jobs.add(
-                job(server, wanted, served, key, request, options, shared, n, language, seen)
+                job(
+                    server, wanted, served, key, request, options, shared, n, language, ticket, seen
+                )
             )
             for n in range(wanted.n)
         ]
@@ -196,6 +201,7 @@ def job(
     shared: Meter,
     n: int,
     language: str | None,
+    ticket: Ticket,
     seen: Answering | None,
 ) -> Job:
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
@@ -212,8 +218,8 @@ def job(
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
     engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     engine.watchers.append(kept(run))
-    watch(server, engine, served, key, request, seen)
-    return Job(engine, key, served.name, options=own)
+    made = Job(engine, key, served.name, options=own)
+    return watch(server, made, served, request, ticket, seen)
 
 
 def kept(run: str) -> Trace:
@@ -236,25 +242,44 @@ def composed(
     sides: Sequence[Aside],
 ) -> Engine:
     """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(wanted.problem, options, run, policy=served.policy(options), parent=shared)
+    return compose(
+        wanted.problem,
+        options,
+        run,
+        policy=served.policy(options),
+        parent=shared,
+        reserve=0 if served.local else reserved(options.get("tokens", 0)),
+        sidecars=sides,
+    )
 
 
 def watch(
-    server: Server, engine: Engine, served: Served, key: Key, request: str, seen: Answering | None
-) -> None:
+    server: Server,
+    job: Job,
+    served: Served,
+    request: str,
+    ticket: Ticket | None,
+    seen: Answering | None = None,
+) -> Job:
     """Who hears of its events: the ledger, and whoever counts, draws and logs."""
-    booking = Booking(server.ledger, engine.name, key, served.name, request, served.price)
-    engine.watchers.append(booking)
-    engine.watchers.append(
-        server.metrics.run(served.name, key.id, served.backend, price=served.price)
+    engine, key, price = job.engine, job.key, served.price
+    strategy = engine.settings.get("effort", "effort")
+    counting = server.metrics.run(
+        served.name, key.id, served.backend, strategy=strategy, price=price
     )
-    engine.watchers.append(
-        server.logs.run(model=served.name, key=key.id, backend=served.backend, request=request)
-    )
-    if seen is not None:
-        engine.watchers.append(seen.run(price=served.price))
-    elif server.spans is not None:
-        engine.watchers.append(server.spans.run(price=served.price))
+    job.after(counting.close)
+    engine.watchers += [
+        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
+        counting,
+        server.logs.run(
+            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
+        ),
+    ]
+    if server.spans is not None:
+        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
+        job.after(drawing.close)
+        engine.watchers.append(drawing)
+    return job
 
 
 def again(run: str, served: Served, options: Options) -> Engine:
@@ -280,8 +305,8 @@ async def rejoined(server: Server, begun: Begun) -> None:
             engine = await asyncio.to_thread(again, one.run, served, options)
         except (ValueError, OSError) as error:
             raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
-        watch(server, engine, served, begun.key, begun.request, None)
-        begun.jobs[n] = server.jobs.add(Job(engine, begun.key, served.name, options=one.options))
+        made = Job(engine, begun.key, served.name, options=one.options)
+        begun.jobs[n] = server.jobs.add(watch(server, made, served, begun.request, None))
 
 
 def reserved(tokens: int) -> int:

@@ -7,18 +7,27 @@ import time
 from system2.core import Billed, Called, Event, Price
 from system2.server.data.keys import Key
 from system2.server.data.ledger import Entry, Ledger
+from system2.server.data.limits import Ticket
 
 
 class Booking:
     """A watcher: every bill becomes an entry, paid by a key at a price. Raises nothing while the run goes on.
 
-    price  None: unknown, and so are the dollars
+    price   None: unknown, and so are the dollars
+    ticket  of the request: what is booked is no longer set aside
     """
 
     def __init__(
-        self, ledger: Ledger, run: str, key: Key, model: str, request: str, price: Price | None
+        self,
+        ledger: Ledger,
+        run: str,
+        key: Key,
+        model: str,
+        request: str,
+        price: Price | None,
+        ticket: Ticket | None = None,
     ) -> None:
-        self.ledger, self.run, self.key = ledger, run, key
+        self.ledger, self.run, self.key, self.ticket = ledger, run, key, ticket
         self.model, self.request, self.price = model, request, price
         self._tries: dict[int, int] = {}  # of calls: which try is under way
 
@@ -27,7 +36,10 @@ class Booking:
             case Called():
                 self._tries[event.call] = event.attempt
             case Billed():
-                self.ledger.put(self.entry(event))
+                entry = self.entry(event)
+                self.ledger.put(entry)
+                if self.ticket and entry.dollars:
+                    self.ticket.booked(entry.dollars)
             case _:
                 pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.core import Event, Finished, Noted
-from system2.server.app import body_of, replied, seen
+from system2.server.app import body_of, first, replied, seen
 from system2.server.begin import Begun, begin, rejoined
 from system2.server.data.chats import Chat
 from system2.server.errors import ApiError
@@ -72,12 +72,12 @@ async def create(request: Request) -> Response:
     """A completion."""
     server: Server = request.app.state.server
     key = request.state.key
-    data_ = await body_of(request)
-    body = checked(ChatRequest, parsed(data_))
+    sent = await body_of(request)
+    body = checked(ChatRequest, parsed(sent))
     served, _ = server.models.find(body.model)
     rules(body, served.profile)
     wanted = chat_wanted(body, server.may_fetch)
-    name = named(request.headers, key.id, request.url.path, data_)
+    name = named(request.headers, key.id, request.url.path, sent)
     held = server.chats.find(name) if again(request.headers) else None
     if held is None:
         begun = await begin(
@@ -92,8 +92,10 @@ async def create(request: Request) -> Response:
     else:
         await rejoined(server, held.begun)
     if body.stream:
-        return EventStream(streamed(server, held), beat=server.beat)
-    return replied(await unless_gone(request, finished(server, held)))
+        return EventStream(streamed(server, held, first(request)), beat=server.beat)
+    out = await unless_gone(request, finished(server, held))
+    first(request)()
+    return replied(out)
 
 
 def heading(body: ChatRequest, model: str) -> Heading:
@@ -156,8 +158,10 @@ def thought(job: Job, show: str) -> str:
     return Thoughts().chosen(node) if show == "raw" else ""
 
 
-async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
-    """The chunks, in order; those of several answers interleave."""
+async def streamed(
+    server: Server, one: Completion, first: Callable[[], None]
+) -> AsyncGenerator[bytes]:
+    """The chunks, in order; those of several answers interleave. first: called at the first that says something."""
     asked = one.body.stream_options
     with_usage = bool(asked and asked.include_usage)
     raw = one.begun.show == "raw"
@@ -175,10 +179,12 @@ async def streamed(server: Server, one: Completion) -> AsyncGenerator[bytes]:
         async with aclosing(together(one.begun.jobs, thoughts=raw)) as events:
             async for n, event in events:
                 for chunk in streams[n].take(event):
+                    first()
                     yield data(chunk)
                 if isinstance(event, Finished):
                     job = one.begun.jobs[n]
                     tokens = spelt(job.events, job.answers)
+                    first()
                     for chunk in streams[n].close(one.outcome(job, n), tokens):
                         yield data(chunk)
     except ApiError as error:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from system2.core import Budget
 from system2.engine import Engine
+from system2.options import LIMIT, Options, amount
 from system2.resuming import reopen
 from system2.server.begin import dollars_of, watch
 from system2.server.data.keys import Key
@@ -17,7 +18,6 @@ from system2.server.errors import ApiError, invalid
 from system2.server.history import History
 from system2.server.jobs import Job
 from system2.server.server import Server
-from system2.solve import LIMIT, Options, amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ async def further(server: Server, found: History, key: Key, more: More, request:
     )
 
     def regrown() -> Engine:
-        return reopen(found.run, policy=served.policy(told), parent=served.meter, **cast(Any, told))
+        return reopen(
+            found.run, backend=served.policy(told), parent=served.meter, **cast(Any, told)
+        )
 
     try:
         server.jobs.room()
@@ -108,9 +110,9 @@ async def further(server: Server, found: History, key: Key, more: More, request:
         ticket.settle(0)
         raise
     engine.settings |= labels(found.started.settings)
-    watch(server, engine, served, key, request, None)
     spent = engine.meter.usage.completion
     job = Job(engine, key, served.name, options=told, background=True)
+    watch(server, job, served, request, ticket)
     job.after(lambda: ticket.settle(max(0, engine.meter.usage.completion - spent)))
     return server.jobs.add(job)
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from system2.core import FREE, Event, Finished, Price, Resumed, Started
 from system2.effort import DEFAULT, EFFORTS
+from system2.options import is_url, priced
 from system2.records import ends, find, summaries
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job, Jobs
 from system2.server.wire.nodes import OWNER, Frame, Growth
-from system2.solve import is_url, priced
 from system2.store import read
 
 MODEL = "served"  # the setting of a trace that names the model as the server offers it

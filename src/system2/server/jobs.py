@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from system2.core import Event, Finished, Piece
 from system2.engine import Engine
+from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError
-from system2.solve import Options
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128

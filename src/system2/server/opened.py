@@ -87,5 +87,6 @@ async def sweep(server: Server) -> None:
     """Now and then, forget what has expired."""
     while True:
         server.jobs.sweep()
-        await server.stored.expire(int(time.time()))
+        with suppress(OSError):  # the database will be there again
+            await server.stored.expire(int(time.time()))
         await asyncio.sleep(60)

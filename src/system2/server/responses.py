@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.core import Message
-from system2.server.app import body_of, replied, seen
+from system2.server.app import body_of, first, replied, seen
 from system2.server.begin import Begun, begin, rejoined
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
@@ -55,10 +55,12 @@ async def create(request: Request) -> Response:
         await started(server, held, again=True)
         server.responses.keep(name, held)
     if body.stream:
-        return EventStream(streamed(held, -1), beat=server.beat)
+        return EventStream(streamed(held, -1, first(request)), beat=server.beat)
     if held.background:
         return replied(queued(held))
-    return replied(await unless_gone(request, held.end()))
+    out = await unless_gone(request, held.end())
+    first(request)()
+    return replied(out)
 
 
 def queued(held: Exchange) -> Told:
@@ -208,10 +210,14 @@ def heading(body: ResponseRequest, model: str) -> Heading:
     )
 
 
-async def streamed(held: Exchange, after: int) -> AsyncGenerator[bytes]:
-    """Its events from here on, as they come."""
+async def streamed(
+    held: Exchange, after: int, first: Callable[[], None] | None = None
+) -> AsyncGenerator[bytes]:
+    """Its events from here on, as they come. first: called at the first that says something."""
     async with aclosing(held.told(after)) as told:
         async for one in told:
+            if first and "delta" in one:
+                first()
             yield event(one)
     yield DONE
 

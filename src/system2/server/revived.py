@@ -48,8 +48,8 @@ async def taken_up(server: Server, one: Response) -> None:
     engine = await asyncio.to_thread(again, one.run, served, {**served.options})
     ticket = await server.limits.admit(key, 0, None)
     request = f"req_{secrets.token_hex(16)}"
-    watch(server, engine, served, key, request, None)
-    job = server.jobs.add(Job(engine, key, served.name))
+    job = watch(server, Job(engine, key, served.name), served, request, ticket)
+    server.jobs.add(job)
     begun = Begun([job], served, served.visibility, key, ticket, request)
     job.after(begun.settle)
     reply = engine.replying.style if engine.replying else Style()

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,8 @@ from system2.server.further import further, more_of
 from system2.server.history import History, at, histories, history
 from system2.server.jobs import Job
 from system2.server.sse import EventStream
+from system2.server.wire import shapes
+from system2.server.wire.check import parsed
 from system2.server.wire.nodes import Frame, Growth
 from system2.server.wire.runs import listed, summary
 
@@ -103,11 +105,7 @@ async def events(request: Request) -> Response:
 
 async def control(request: Request) -> Response:
     """`POST …/control` {"action": "answer_now" | "stop" | "more", "add_budget": {…}}."""
-    try:
-        body = json.loads(await body_of(request))
-    except ValueError as error:
-        raise invalid(f"The body is not JSON ({error}).") from error
-    given = cast(dict[str, Any], body) if isinstance(body, dict) else {}
+    given = parsed(await body_of(request))
     action = str(given.get("action"))
     if action not in ACTIONS:
         raise invalid(
@@ -253,10 +251,22 @@ def number(request: Request, name: str, default: int, least: int, most: int) -> 
 
 RUN = "/v1/system2/runs/{run}"
 SPOTS: tuple[Spot, ...] = (
-    Spot("GET", "/v1/system2/runs", list_runs, "runs:read", "Runs, the newest first"),
-    Spot("GET", RUN, one_run, "runs:read", "One run, in sum"),
-    Spot("GET", f"{RUN}/tree", tree, "runs:read", "The steps below one step"),
+    Spot(
+        "GET", "/v1/system2/runs", list_runs, "runs:read", "Runs, the newest first",
+        None, shapes.Page, shapes.Runs, finds=(("run", "/data/0/id"),),
+    ),
+    Spot("GET", RUN, one_run, "runs:read", "One run, in sum", None, shapes.Run),
+    Spot(
+        "GET", f"{RUN}/tree", tree, "runs:read", "The steps below one step",
+        None, shapes.Subtree, shapes.Below,
+    ),
     Spot("GET", f"{RUN}/nodes/{{node}}", one_node, "runs:read", "A step in full"),
-    Spot("GET", f"{RUN}/events", events, "runs:read", "A run as it grows, as events"),
-    Spot("POST", f"{RUN}/control", control, "chat", "Answer now, stop, or go on with more"),
-)
+    Spot(
+        "GET", f"{RUN}/events", events, "runs:read", "A run as it grows, as events",
+        query=shapes.From, kinds=("text/event-stream",),
+    ),
+    Spot(
+        "POST", f"{RUN}/control", control, "chat", "Answer now, stop, or go on with more",
+        shapes.Control, shapes.Controlled,
+    ),
+)  # fmt: skip

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from system2.core import FREE, Budget, Meter, Policy, Price, Problem, Request
+from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
+from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
 from system2.server.errors import ApiError
 from system2.server.wire.wanted import VISIBILITIES, Visibility
-from system2.solve import Options, embedded, is_url, policy_of, priced
+from system2.solve import policy_of
 
 Profile = Literal["compat", "o1", "o1-preview"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -80,6 +81,20 @@ class Served:
         """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
         request = Request(problem, (), 1, "reply", 1, (0,))
         return self.policy(self.options).prompt_bound(request)
+
+    def unreadable(self, problem: Problem) -> str:
+        """Why our own decoder cannot read this question, in a sentence; empty: it can, or the backend says so."""
+        if not self.local:
+            return ""
+        from system2.policies.local import LocalPolicy
+
+        policy = self.policy(self.options)
+        assert isinstance(policy, LocalPolicy)
+        try:
+            policy.prompt(problem, ())
+        except CallFailed as failure:
+            return str(failure)
+        return ""
 
     async def aclose(self) -> None:
         """Close what it is connected to."""

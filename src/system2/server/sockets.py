@@ -158,7 +158,7 @@ async def connect(socket: WebSocket) -> None:
     await socket.accept()
     await Connection(socket, server, key).serve()
     if socket.application_state == WebSocketState.CONNECTED:
-        with suppress(RuntimeError):
+        with suppress(RuntimeError, WebSocketDisconnect):
             await socket.close()
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from system2.options import Options
 from system2.server import assets, runs
 from system2.server.app import application
 from system2.server.opened import opened
 from system2.server.served import Served
 from system2.server.server import Server, Settings
-from system2.solve import Options
 
 
 @dataclass

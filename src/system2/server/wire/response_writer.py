@@ -150,7 +150,7 @@ class ResponseWriter:
         place = self.place()
         out: list[Told] = []
         if not self.raw:
-            part = {"type": "reasoning_text", "text": ""}
+            part: Told = {"type": "reasoning_text", "text": ""}
             out.append(self.event("content_part.added", **place, part=part))
         self.raw += text
         out.append(self.event("reasoning_text.delta", **place, delta=text))
@@ -173,7 +173,7 @@ class ResponseWriter:
                     "content": [],
                 }
             )
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+            part: Told = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
             out.append(self.event("content_part.added", **self.place(), part=part))
         if text:
             self.text += text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from system2.server.wire.chat_request import Body, Effort, Extension, Limit, Metadata
 
@@ -65,6 +65,12 @@ class Item(Body):
 
 class ResponseRequest(Body):
     """Everything a response may be asked with; other fields are kept beside it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["input"]}, {"required": ["previous_response_id"]}]
+        }
+    )
 
     model: str | None = None
     input: str | Annotated[list[Item], Field(max_length=10_000)] | None = None
