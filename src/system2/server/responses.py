@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from system2.core import Message
 from system2.server.app import body_of, first, replied, seen
-from system2.server.begin import Begun, begin, rejoined
+from system2.server.begin import Begun, Behind, begin, rejoined
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
@@ -92,10 +92,12 @@ async def exchange(
     language: str | None = None,
     span: Callable[[str], Answering | None] | None = None,
     remembered: dict[str, list[dict[str, Any]]] | None = None,
+    behind: Behind | None = None,
 ) -> Exchange:
     """Start a response. Raises ApiError.
 
     remembered  of a connection: what responses that are not stored were made of, by id
+    behind      nobody waits for it
     """
     coherent(body)
     served, _ = server.models.find(body.model)
@@ -106,7 +108,7 @@ async def exchange(
     wanted = response_wanted(body, messages)
     jobs = await begin(
         server, wanted, key, request, background=False, deadline=deadline, language=language,
-        seen=span(served.name) if span else None,
+        seen=span(served.name) if span else None, behind=behind,
     )  # fmt: skip
     written = writer(server, served, key, body, jobs, id, wanted)
     kept = server.stored if body.store is not False else None

@@ -94,7 +94,9 @@ class Scoring:
         wide -= np.log(np.exp(wide).sum(1, keepdims=True))
         for line, id in zip(wide, after, strict=True):
             best = np.argpartition(-line, self.top - 1)[: self.top] if self.top else ()
-            found = sorted(((int(i), float(line[i])) for i in best), key=lambda one: (-one[1], one[0]))
+            found = sorted(
+                ((int(i), float(line[i])) for i in best), key=lambda one: (-one[1], one[0])
+            )
             self.scored.append(Scored(id, float(line[id]), tuple(found)))
 
     def release(self, blocks: Blocks) -> None:
