@@ -131,7 +131,7 @@ async def begin(
                     ticket,
                     seen,
                     behind,
-                )  # fmt: skip
+                )
             )
             for n in range(wanted.n)
         ]

@@ -92,6 +92,7 @@ async def create(request: Request) -> Response:
     else:
         await rejoined(server, held.begun)
     listed(server, held)
+    request.state.begun = held.begun
     if body.stream:
         return EventStream(streamed(server, held, first(request)), beat=server.beat)
     out = await unless_gone(request, finished(server, held))

@@ -107,7 +107,7 @@ class Continued:
 def spelled(model: Model) -> Spelling:
     """How this model's tokens are spelt."""
     hidden = {model.tokenizer.special[name] for name in UNSEEN}
-    return Spelling(model.tokenizer.raw, lambda id: id not in hidden)
+    return Spelling(model.tokenizer.raw, lambda one: one not in hidden)
 
 
 def read(model: Model, text: str, *, whole: bool = True) -> list[int]:

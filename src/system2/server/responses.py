@@ -54,6 +54,7 @@ async def create(request: Request) -> Response:
         )
         await started(server, held, again=True)
         server.responses.keep(name, held)
+    request.state.begun = held.begun
     if body.stream:
         return EventStream(streamed(held, -1, first(request)), beat=server.beat)
     if held.background:

@@ -34,7 +34,7 @@ class BatchRequest(Body):
     metadata: Metadata | None = None
 
 
-class Broken(ValueError):
+class Broken(ValueError):  # noqa: N818  a broken line is an outcome, not a fault of the program
     """A line that is no request; what is wrong with it."""
 
     def __init__(self, code: str, message: str) -> None:
