@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 @dataclass(slots=True)
 class Begun:
-    """The searches of one request, one for each answer that it wants."""
+    """The searches of one request, one for each answer that it wants. shared: the meter over them."""
 
     jobs: list[Job]
     served: Served
@@ -42,6 +41,29 @@ class Begun:
     key: Key
     ticket: Ticket
     request: str
+    shared: Meter
+
+    def common(self) -> Meter:
+        """A meter over those that are to go on, like the one over all; what is over has spent its part."""
+        if self.shared is self.served.meter:
+            return self.shared
+        self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
+        for one in self.jobs:
+            for role, usage in (
+                one.finished.roles if one.finished and not one.left else {}
+            ).items():
+                self.shared.book(usage, role)
+        return self.shared
+
+    def hold(self) -> None:
+        """A request wants this; whoever calls it must `release` it, however the request ends."""
+        for one in self.jobs:
+            one.holds += 1
+
+    def release(self) -> None:
+        """A request wants it no more: what nobody else does is stopped."""
+        for one in self.jobs:
+            one.release()
 
     def settle(self) -> None:
         """Give back what was set aside beyond what was spent; once, when the last search is over."""
@@ -78,8 +100,9 @@ async def begin(
     language: str | None = None,
     seen: Answering | None = None,
 ) -> Begun:
-    """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
+    """Start the searches of a request, held once: the caller must `release` them.
 
+    Raises ApiError where it may not, or cannot, be thought about.
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
     seen      the span of the request
@@ -103,20 +126,18 @@ async def begin(
         server.jobs.room()
         shared = parent(wanted, served)
         jobs = [
-            server.jobs.add(
-                job(
-                    server, wanted, served, key, request, options, shared, n, language, ticket, seen
-                )
-            )
+            job(server, wanted, served, key, request, options, shared, n, language, ticket, seen)
             for n in range(wanted.n)
         ]
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request)
+    begun = Begun(jobs, served, show, key, ticket, request, shared)
+    begun.hold()
     for one in jobs:
         one.background = background
         one.after(begun.settle)
+        server.jobs.add(one)
     return begun
 
 
@@ -285,28 +306,6 @@ def watch(
 def again(run: str, served: Served, options: Options) -> Engine:
     """A run that was stopped, as it goes on. Raises ValueError, OSError."""
     return reopen(run, served.policy(options), served.meter, **options)
-
-
-async def rejoined(server: Server, begun: Begun) -> None:
-    """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
-
-    Raises ApiError 409 where a search can neither be joined nor go on.
-    """
-    for n, one in enumerate(begun.jobs):
-        if not one.left:
-            continue
-        if one.task is not None:
-            await asyncio.wait({one.task})
-        served = begun.served
-        options = cast(Options, {**served.options, **one.options})
-        options.pop("seed", None)
-        options.pop("reply", None)
-        try:
-            engine = await asyncio.to_thread(again, one.run, served, options)
-        except (ValueError, OSError) as error:
-            raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
-        made = Job(engine, begun.key, served.name, options=one.options)
-        begun.jobs[n] = server.jobs.add(watch(server, made, served, begun.request, None))
 
 
 def reserved(tokens: int) -> int:

@@ -50,7 +50,8 @@ async def taken_up(server: Server, one: Response) -> None:
     request = f"req_{secrets.token_hex(16)}"
     job = watch(server, Job(engine, key, served.name), served, request, ticket)
     server.jobs.add(job)
-    begun = Begun([job], served, served.visibility, key, ticket, request)
+    begun = Begun([job], served, served.visibility, key, ticket, request, served.meter)
+    begun.hold()
     job.after(begun.settle)
     reply = engine.replying.style if engine.replying else Style()
     asked = cast(dict[str, Any], one.body.get("reasoning") or {})
