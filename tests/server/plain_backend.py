@@ -31,14 +31,19 @@ class PlainBackend:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.asked.append((self.path, body))
                 if self.path == "/tokenize":
-                    self.reply(200, {"tokens": [*range(len(body["prompt"].split()))], "model": body["model"]})
+                    self.reply(
+                        200,
+                        {"tokens": [*range(len(body["prompt"].split()))], "model": body["model"]},
+                    )
                 elif self.path == "/v1/chat/completions":
                     self.stream(outer.answered(body))
                 elif self.path == "/v1/completions" and body["model"] == "pretend":
                     whole = outer.completed(body)
                     if body.get("stream"):
                         told = whole.pop("usage")
-                        self.stream([whole, *([{**whole, "choices": [], "usage": told}] if told else [])])
+                        self.stream(
+                            [whole, *([{**whole, "choices": [], "usage": told}] if told else [])]
+                        )
                     else:
                         self.reply(200, whole)
                 else:

@@ -105,21 +105,34 @@ def test_seeds_samples_and_stops(client: OpenAI):
         return [one.text for one in whole.choices]
 
     hot = sample(7, temperature=1.5)
-    assert hot == sample(7, temperature=1.5) and len(set(hot)) > 3 and hot != sample(8, temperature=1.5)
-    free = client.completions.create(model=MODEL, prompt="<bos>17*23=?<high><think>", temperature=0, max_tokens=60)
+    assert (
+        hot == sample(7, temperature=1.5)
+        and len(set(hot)) > 3
+        and hot != sample(8, temperature=1.5)
+    )
+    free = client.completions.create(
+        model=MODEL, prompt="<bos>17*23=?<high><think>", temperature=0, max_tokens=60
+    )
     text = free.choices[0].text
     mark = text[5:7]
     cut = client.completions.create(
         model=MODEL, prompt="<bos>17*23=?<high><think>", temperature=0, max_tokens=60, stop=mark, logprobs=2
     )  # fmt: skip
-    assert cut.choices[0].text == text[: text.index(mark)] and cut.choices[0].finish_reason == "stop"
+    assert (
+        cut.choices[0].text == text[: text.index(mark)] and cut.choices[0].finish_reason == "stop"
+    )
     told = cut.choices[0].logprobs
     assert told and told.tokens and "".join(told.tokens).startswith(cut.choices[0].text)
     assert all(offset < len(cut.choices[0].text) for offset in told.text_offset or [])
 
 
 def test_streams_say_the_same(client: OpenAI):
-    given: dict[str, Any] = {"model": MODEL, "prompt": [QUESTION, "<bos>8-5=<none>"], "temperature": 0, "max_tokens": 9}
+    given: dict[str, Any] = {
+        "model": MODEL,
+        "prompt": [QUESTION, "<bos>8-5=<none>"],
+        "temperature": 0,
+        "max_tokens": 9,
+    }
     for more in ({}, {"logprobs": 1, "echo": True}):
         whole = client.completions.create(**given, **more)
         chunks = [*client.completions.create(
@@ -164,9 +177,13 @@ def test_a_backend_writes_for_itself_and_is_booked(
 ):
     def spent() -> tuple[int, int]:
         rows = ask(serving, "GET", "/metrics", b"").body.decode().splitlines()
-        found = {row.rpartition(" ")[0]: float(row.rpartition(" ")[2]) for row in rows if row[0] != "#"}
+        found = {
+            row.rpartition(" ")[0]: float(row.rpartition(" ")[2]) for row in rows if row[0] != "#"
+        }
         kinds = ("prompt", "visible")
-        return tuple(int(found.get(f'system2_tokens_total{{kind="{k}",model="pretend"}}', 0)) for k in kinds)
+        return tuple(
+            int(found.get(f'system2_tokens_total{{kind="{k}",model="pretend"}}', 0)) for k in kinds
+        )
 
     whole = client.completions.create(
         model="pretend", prompt=["a b c", "d"], max_tokens=5, seed=3, extra_body={"top_k": 2}
@@ -174,7 +191,12 @@ def test_a_backend_writes_for_itself_and_is_booked(
     assert [one.text for one in whole.choices] == ["c b a", "d"] and whole.model == "pretend"
     path, asked = backend.asked[-1]
     assert path == "/v1/completions" and asked["prompt"] == ["a b c", "d"]
-    assert (asked["model"], asked["max_tokens"], asked["seed"], asked["top_k"]) == ("pretend", 5, 3, 2)
+    assert (asked["model"], asked["max_tokens"], asked["seed"], asked["top_k"]) == (
+        "pretend",
+        5,
+        3,
+        2,
+    )
     assert whole.usage and (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (4, 4)
     assert whole.usage.model_extra == {"cost": 12e-6} or whole.usage.cost == 12e-6  # type: ignore[attr-defined]
     before = spent()
