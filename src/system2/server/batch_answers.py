@@ -6,12 +6,13 @@ import secrets
 import time
 from typing import Any
 
-from system2.server.begin import Behind, begin
+from system2.server.begin import begin
 from system2.server.chat import Completion, finished
 from system2.server.completions import complete
 from system2.server.data.keys import Key
 from system2.server.responses import exchange
 from system2.server.server import Server
+from system2.server.terms import Behind
 from system2.server.wire.chat_reply import Head
 from system2.server.wire.chat_request import ChatRequest
 from system2.server.wire.chat_wanted import chat_wanted

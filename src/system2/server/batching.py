@@ -19,12 +19,12 @@ from sqlalchemy.exc import IntegrityError
 
 from system2.core import Budget, Meter
 from system2.server.batch_answers import answered
-from system2.server.begin import Behind
 from system2.server.data.batches import Batch, Line
 from system2.server.data.files import File
 from system2.server.data.keys import LOCAL
 from system2.server.errors import ApiError
 from system2.server.server import Server
+from system2.server.terms import Behind
 from system2.server.watch.logs import NAME
 from system2.server.wire.batch_lines import WRONG, result, usage_of
 

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
 
-from system2.core import Budget, Meter, Price, Started
+from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
-from system2.engine import Aside, Engine
 from system2.options import Options
-from system2.resuming import reopen
 from system2.server.beside import beside, judge_of
-from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job
 from system2.server.served import MARGIN, Served
 from system2.server.server import Server
+from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
-from system2.solve import compose, trace
-from system2.store import Trace, folder, new_run, read
-
-RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
-SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 
 @dataclass(slots=True)
 class Begun:
-    """The searches of one request, one for each answer that it wants."""
+    """The searches of one request, one for each answer that it wants. shared: the meter over them."""
 
     jobs: list[Job]
     served: Served
@@ -42,6 +32,29 @@ class Begun:
     key: Key
     ticket: Ticket
     request: str
+    shared: Meter
+
+    def common(self) -> Meter:
+        """A meter over those that are to go on, like the one over all; what is over has spent its part."""
+        if self.shared is self.served.meter:
+            return self.shared
+        self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
+        for one in self.jobs:
+            for role, usage in (
+                one.finished.roles if one.finished and not one.left else {}
+            ).items():
+                self.shared.book(usage, role)
+        return self.shared
+
+    def hold(self) -> None:
+        """A request wants this; whoever calls it must `release` it, however the request ends."""
+        for one in self.jobs:
+            one.holds += 1
+
+    def release(self) -> None:
+        """A request wants it no more: what nobody else does is stopped."""
+        for one in self.jobs:
+            one.release()
 
     def settle(self) -> None:
         """Give back what was set aside beyond what was spent; once, when the last search is over."""
@@ -67,18 +80,6 @@ class Begun:
         return self.jobs[0].engine.settings
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """How a request is thought about that nobody waits for.
-
-    runs   the names of its searches, one an answer; one that was begun before under its name goes on
-    meter  what all such requests share, so that they leave room for others
-    """
-
-    runs: tuple[str, ...]
-    meter: Meter
-
-
 async def begin(
     server: Server,
     wanted: Wanted,
@@ -91,8 +92,9 @@ async def begin(
     seen: Answering | None = None,
     behind: Behind | None = None,
 ) -> Begun:
-    """Start the searches of a request. Raises ApiError where it may not, or cannot, be thought about.
+    """Start the searches of a request, held once: the caller must `release` them.
 
+    Raises ApiError where it may not, or cannot, be thought about.
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
     seen      the span of the request
@@ -116,32 +118,18 @@ async def begin(
     try:
         server.jobs.room()
         shared = parent(wanted, served, behind.meter if behind else served.meter)
-        jobs = [
-            server.jobs.add(
-                job(
-                    server,
-                    wanted,
-                    served,
-                    key,
-                    request,
-                    options,
-                    shared,
-                    n,
-                    language,
-                    ticket,
-                    seen,
-                    behind,
-                )
-            )
-            for n in range(wanted.n)
-        ]
+        sides = beside(wanted, served, show, key.locale, language)
+        terms = Terms(wanted, served, key, request, options, shared, sides, ticket, seen, behind)
+        jobs = [job(server, terms, n) for n in range(wanted.n)]
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request)
+    begun = Begun(jobs, served, show, key, ticket, request, shared)
+    begun.hold()
     for one in jobs:
         one.background = background
         one.after(begun.settle)
+        server.jobs.add(one)
     return begun
 
 
@@ -165,8 +153,8 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
     if wanted.samples is not None:
         options["samples"] = wanted.samples
         options.pop("routes", None)
-    least = [n for n in (wanted.tokens, EFFORTS[effort].tokens) if n is not None]
-    options["tokens"] = min(least) if wanted.dollars is None or wanted.tokens else max(least)
+    budget = wanted.tokens or EFFORTS[effort].tokens
+    options["tokens"] = budget if wanted.most is None else min(budget, wanted.most)
     if wanted.dollars is not None:
         if served.price is None:
             raise invalid(
@@ -214,148 +202,3 @@ def parent(wanted: Wanted, served: Served, above: Meter) -> Meter:
     if wanted.n == 1 or wanted.dollars is None:
         return above
     return Meter(Budget(dollars=wanted.dollars), served.price, above)
-
-
-def job(
-    server: Server,
-    wanted: Wanted,
-    served: Served,
-    key: Key,
-    request: str,
-    options: Options,
-    shared: Meter,
-    n: int,
-    language: str | None,
-    ticket: Ticket,
-    seen: Answering | None,
-    behind: Behind | None = None,
-) -> Job:
-    """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
-    own = options
-    if n and "seed" in options:  # every answer has a seed of its own, and always the same
-        own = cast(
-            Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
-        )
-    if behind and (engine := begun_before(behind.runs[n], served, own, shared)):
-        engine.settings |= {"key": key.id, "served": served.name}
-        made = Job(engine, key, served.name, options=own)
-        return watch(server, made, served, request, ticket, seen)
-    run = behind.runs[n] if behind else new_run()
-    sides = beside(wanted, served, shown(wanted, served, key), key.locale, language)
-    try:
-        engine = composed(wanted, served, run, own, shared, sides)
-    except ValueError as error:
-        raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
-    engine.watchers.append(kept(run))
-    made = Job(engine, key, served.name, options=own)
-    return watch(server, made, served, request, ticket, seen)
-
-
-def kept(run: str) -> Trace:
-    """The run's trace. Raises ApiError 503 where the disk does not take it."""
-    try:
-        return trace(run)
-    except OSError as error:
-        raise ApiError(
-            503, "The server cannot keep the trace of a run, and begins none.", "server_error",
-            type="server_error",
-        ) from error  # fmt: skip
-
-
-def composed(
-    wanted: Wanted,
-    served: Served,
-    run: str,
-    options: Options,
-    shared: Meter,
-    sides: Sequence[Aside],
-) -> Engine:
-    """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(
-        wanted.problem,
-        options,
-        run,
-        policy=served.policy(options),
-        parent=shared,
-        reserve=0 if served.local else reserved(options.get("tokens", 0)),
-        sidecars=sides,
-    )
-
-
-def watch(
-    server: Server,
-    job: Job,
-    served: Served,
-    request: str,
-    ticket: Ticket | None,
-    seen: Answering | None = None,
-) -> Job:
-    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
-    engine, key, price = job.engine, job.key, served.price
-    strategy = engine.settings.get("effort", "effort")
-    counting = server.metrics.run(
-        served.name, key.id, served.backend, strategy=strategy, price=price
-    )
-    job.after(counting.close)
-    engine.watchers += [
-        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
-        counting,
-        server.logs.run(
-            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
-        ),
-    ]
-    if server.spans is not None:
-        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
-        job.after(drawing.close)
-        engine.watchers.append(drawing)
-    return job
-
-
-def begun_before(run: str, served: Served, options: Options, shared: Meter) -> Engine | None:
-    """The search of this name as it goes on, or ends as it did; None: there is none. Raises ApiError 503."""
-    path = folder() / f"{run}.jsonl"
-    if not path.exists():
-        return None
-    told = cast(Options, {name: options[name] for name in options if name not in ("seed", "reply")})
-    try:
-        if not isinstance(next(iter(read(path)), None), Started):
-            path.unlink()  # it was killed before it had begun: nothing was spent
-            return None
-        return reopen(run, served.policy(options), shared, **told)
-    except (ValueError, OSError) as error:
-        raise ApiError(
-            503, f"The search that was begun cannot go on ({error}).", "server_error", type="server_error"
-        ) from error  # fmt: skip
-
-
-def again(run: str, served: Served, options: Options) -> Engine:
-    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
-    return reopen(run, served.policy(options), served.meter, **options)
-
-
-async def rejoined(server: Server, begun: Begun) -> None:
-    """Whoever asks again gets the searches that were begun: those cut off when everybody left go on.
-
-    Raises ApiError 409 where a search can neither be joined nor go on.
-    """
-    for n, one in enumerate(begun.jobs):
-        if not one.left:
-            continue
-        if one.task is not None:
-            await asyncio.wait({one.task})
-        served = begun.served
-        options = cast(Options, {**served.options, **one.options})
-        options.pop("seed", None)
-        options.pop("reply", None)
-        try:
-            engine = await asyncio.to_thread(again, one.run, served, options)
-        except (ValueError, OSError) as error:
-            raise ApiError(409, f"The request cannot be taken up again ({error}).", None) from error
-        made = Job(engine, begun.key, served.name, options=one.options)
-        begun.jobs[n] = server.jobs.add(watch(server, made, served, begun.request, None))
-
-
-def reserved(tokens: int) -> int:
-    """Completion tokens set aside for the visible reply."""
-    return min(RESERVE, max(1, tokens // SHARE))

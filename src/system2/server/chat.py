@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from system2.core import Event, Finished, Noted
 from system2.server.app import body_of, first, replied, seen
-from system2.server.begin import Begun, begin, rejoined
+from system2.server.begin import Begun, begin
 from system2.server.data.chats import Chat
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
+from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, data, unless_gone
@@ -78,26 +79,35 @@ async def create(request: Request) -> Response:
     rules(body, served.profile)
     wanted = chat_wanted(body, server.may_fetch)
     name = named(request.headers, key.id, request.url.path, sent)
-    held = server.chats.find(name) if again(request.headers) else None
-    if held is None:
-        begun = await begin(
-            server, wanted, key, request.state.request_id,
-            deadline=None if body.stream else deadline(request.headers),
-            language=request.headers.get("accept-language"),
-            seen=seen(request, heading(body, served.name)),
-        )  # fmt: skip
-        head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
-        held = Completion(head, body, begun, wanted)
-        server.chats.keep(name, held)
-    else:
-        await rejoined(server, held.begun)
+    async with server.chats.turn(name):
+        held = server.chats.find(name, sent) if again(request.headers) else None
+        if held is None:
+            begun = await begin(
+                server, wanted, key, request.state.request_id,
+                deadline=None if body.stream else deadline(request.headers),
+                language=request.headers.get("accept-language"),
+                seen=seen(request, heading(body, served.name)),
+            )  # fmt: skip
+            head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
+            held = Completion(head, body, begun, wanted)
+        else:
+            await rejoined(server, held.begun)
+        server.chats.keep(name, held, sent)
     listed(server, held)
     request.state.begun = held.begun
-    if body.stream:
-        return EventStream(streamed(server, held, first(request)), beat=server.beat)
-    out = await unless_gone(request, finished(server, held))
-    first(request)()
-    return replied(out)
+    begins, handed = first(request), False
+    try:
+        if body.stream:
+            told = streamed(server, held, begins)
+            events = EventStream(told, beat=server.beat, end=held.begun.release)
+            handed = True
+            return events
+        out = await unless_gone(request, finished(server, held))
+        begins()
+        return replied(out)
+    finally:
+        if not handed:
+            held.begun.release()
 
 
 def listed(server: Server, one: Completion) -> None:

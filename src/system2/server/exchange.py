@@ -46,6 +46,7 @@ class Exchange:
     cancelled: bool = False
     followers: int = 0
     task: asyncio.Task[None] | None = None
+    final: asyncio.Event = field(default_factory=asyncio.Event)  # all is said
     saved: int = 0  # events that are stored
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,6 +77,7 @@ class Exchange:
                 )
             )
         self.task = asyncio.create_task(self.write(), name=f"response {self.id}")
+        self.task.add_done_callback(lambda _: self.begun.release())
 
     def add(self, events: list[Told]) -> None:
         """More events, for everybody."""
@@ -84,25 +86,26 @@ class Exchange:
         self._more = asyncio.Event()
 
     async def write(self) -> None:
-        """Follow the search to its end, and say what it comes to."""
-        saving = asyncio.create_task(self.save()) if self.stored else None
+        """Follow the search to its end, and say what it comes to; nobody but the search ends this."""
+        saving = asyncio.create_task(self.save()) if self.stored and self.background else None
         try:
             await self.follow()
         finally:
-            if saving:
-                saving.cancel()
-                with suppress(asyncio.CancelledError):
+            try:
+                await self.settled()
+            finally:
+                self.final.set()
+                if saving:
                     await saving
-            await asyncio.shield(asyncio.create_task(self.settled()))
+                await self.keep()
 
     async def settled(self) -> None:
-        """Once the searches have ended, say and store how it stands."""
+        """Once the searches have ended, say how it stands."""
         tasks = [job.task for job in self.begun.jobs if job.task]
         if tasks and not self.over:
             await asyncio.wait(tasks)
             self.finish("cancelled")
         self.add([])
-        await self.keep()
 
     async def follow(self) -> None:
         """Events of the search become events of the response."""
@@ -164,13 +167,17 @@ class Exchange:
 
     # ---------------------------------------------------------------- who reads
 
+    def join(self) -> None:
+        """A request wants this; whoever calls it must `leave`, however the request ends."""
+        self.followers += 1
+
     async def told(self, after: int = -1) -> AsyncGenerator[Told]:
         """Its events with a sequence number above `after`, to the last one.
 
         Whoever stops must close the generator: a response that nobody follows any more, and that is not
         in the background, is given up.
         """
-        self.followers += 1
+        self.join()
         try:
             at = after + 1
             while True:
@@ -188,7 +195,7 @@ class Exchange:
 
     async def end(self) -> Told:
         """The response at its end. Raises ApiError where it failed."""
-        self.followers += 1
+        self.join()
         try:
             if self.task:
                 await asyncio.wait({self.task})
@@ -201,8 +208,9 @@ class Exchange:
     def leave(self) -> None:
         """Somebody has left: was it the last?"""
         self.followers -= 1
-        if not self.followers and not self.background and not self.over and self.task:
-            self.task.cancel()
+        if not self.followers and not self.background and not self.over:
+            for job in self.begun.jobs:
+                job.give_up()
 
     async def cancel(self) -> Told:
         """End it, whoever follows; what was spent is told."""
@@ -217,20 +225,22 @@ class Exchange:
     # ---------------------------------------------------------------- what is stored
 
     async def save(self) -> None:
-        """Store events as they come, some at a time."""
-        while True:
-            await asyncio.sleep(PACE)
-            await self.append()
+        """Store events as they come, some at a time. What cannot be stored now is with the last ones."""
+        while not self.final.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.final.wait(), PACE)
+            with suppress(OSError):
+                await self.append()
 
     async def append(self) -> None:
         """Store the events that are not stored yet; a response that was deleted meanwhile has none."""
         new = self.events[self.saved :]
         if new and self.stored:
-            self.saved += len(new)
             with suppress(IntegrityError):
                 await self.stored.responses.append(
                     self.id, [(one["sequence_number"], one) for one in new]
                 )
+            self.saved += len(new)
 
     async def keep(self) -> None:
         """Store how it ended."""

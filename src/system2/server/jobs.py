@@ -14,6 +14,7 @@ from system2.engine import Engine
 from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError
+from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128
@@ -39,6 +40,7 @@ class Job:
     """One search under way, or over, and its events but for pieces of text.
 
     background  it goes on though nobody follows it
+    holds       requests that want it, whether or not they follow it yet
     left        everybody left before its end, and it was stopped for that
     options     what `solve` was told
     """
@@ -48,6 +50,7 @@ class Job:
     model: str
     options: Options = field(default_factory=Options)
     background: bool = False
+    holds: int = 0
     events: list[Event] = field(default_factory=list[Event])
     finished: Finished | None = None
     begun: float = field(default_factory=time.time)
@@ -67,6 +70,7 @@ class Job:
 
     def start(self) -> Job:
         """Begin to search."""
+        assert self.task is None
         self.engine.watchers.append(self.hear)
         self.task = asyncio.create_task(self.turn(), name=f"run {self.run}")
         self.task.add_done_callback(self.over)
@@ -108,6 +112,11 @@ class Job:
         """The engine has ended; one that broke has told no end."""
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain of it
+        if not self.events:  # it never began: there is nothing to go on from
+            for watcher in self.engine.watchers:
+                if isinstance(watcher, Trace):
+                    watcher.close()
+                    watcher.path.unlink(missing_ok=True)
         for then in self._after:
             then()
         for follower in self.followers:
@@ -146,10 +155,20 @@ class Job:
         if self.task and self.task.done() and not self.task.cancelled() and self.finished is None:
             self.task.result()
 
+    def release(self) -> None:
+        """A request that held it has its answer, or wants none any more."""
+        self.holds -= 1
+        self.leave()
+
     def leave(self) -> None:
         """Somebody has left: was it the last?"""
         waiting = any(one.waits for one in self.followers)
-        if not waiting and not self.background and self.finished is None and self.task:
+        if not waiting and not self.holds and not self.background:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody wants it: end it now, unless it is over. It may be taken up again."""
+        if self.task and not self.task.done() and self.finished is None:
             self.left = True
             self.task.cancel()
 
@@ -163,12 +182,20 @@ class Job:
             self.task.cancel()
 
     async def end(self) -> Finished:
-        """Follow it to its end. Raises what broke the engine, CancelledError if it was cancelled."""
+        """Follow it to its end. Raises what broke the engine, ApiError 503 if it was cancelled unbegun."""
         async with aclosing(self.follow()) as events:
             async for _, event in events:
                 if isinstance(event, Finished):
                     return event
-        raise asyncio.CancelledError
+        raise cut_off()
+
+
+def cut_off() -> ApiError:
+    """A search that was ended before it had begun."""
+    return ApiError(
+        503, "The search was ended before it had begun; try again.", "overloaded",
+        type="server_error", headers={"Retry-After": "1"},
+    )  # fmt: skip
 
 
 class Jobs:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sys
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -15,14 +15,16 @@ from starlette.responses import Response
 
 from system2.core import Message
 from system2.server.app import body_of, first, replied, seen
-from system2.server.begin import Begun, Behind, begin, rejoined
+from system2.server.begin import Begun, begin
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
+from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
 from system2.server.served import Served
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, event, unless_gone
+from system2.server.terms import Behind
 from system2.server.watch.spans import Answering, Heading
 from system2.server.wire import items
 from system2.server.wire.check import checked, parsed
@@ -42,26 +44,48 @@ async def create(request: Request) -> Response:
     data = await body_of(request)
     body = checked(ResponseRequest, parsed(data))
     name = named(request.headers, key.id, request.url.path, data)
-    held = server.responses.find(name) if again(request.headers) else None
-    if held is None:
-        held = await asked(request, server, key, body)
-        server.responses.keep(name, held)
-    elif held.begun.jobs[0].left:
-        await rejoined(server, held.begun)
+    async with server.responses.turn(name):
+        held = server.responses.find(name, data) if again(request.headers) else None
+        if held is None:
+            held = await asked(request, server, key, body)
+        elif held.begun.jobs[0].left:
+            held = await resumed(server, held, key, body)
+        held.join()
+        server.responses.keep(name, held, data)
+    request.state.begun = held.begun
+    begins, handed = first(request), False
+    try:
+        if body.stream:
+            told = streamed(held, -1, begins)
+            events = EventStream(told, beat=server.beat, end=held.leave)
+            handed = True
+            return events
+        if held.background:
+            return replied(queued(held))
+        out = await unless_gone(request, held.end())
+        begins()
+        return replied(out)
+    finally:
+        if not handed:
+            held.leave()
+
+
+async def resumed(server: Server, held: Exchange, key: Key, body: ResponseRequest) -> Exchange:
+    """A response that was given up goes on. Raises ApiError 409."""
+    if held.task:
+        await asyncio.wait({held.task})  # it has said and stored how it stood
+    await rejoined(server, held.begun)
+    try:
         written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
         held = replace(  # its first events are stored already: no others are
-            held, writer=written, events=[], body={}, task=None, error=None, saved=sys.maxsize
-        )
+            held, writer=written, events=[], body={}, task=None, error=None, followers=0,
+            final=asyncio.Event(), saved=sys.maxsize,
+        )  # fmt: skip
         await started(server, held, again=True)
-        server.responses.keep(name, held)
-    request.state.begun = held.begun
-    if body.stream:
-        return EventStream(streamed(held, -1, first(request)), beat=server.beat)
-    if held.background:
-        return replied(queued(held))
-    out = await unless_gone(request, held.end())
-    first(request)()
-    return replied(out)
+    except BaseException:
+        held.begun.release()
+        raise
+    return held
 
 
 def queued(held: Exchange) -> Told:
@@ -111,25 +135,31 @@ async def exchange(
         server, wanted, key, request, background=False, deadline=deadline, language=language,
         seen=span(served.name) if span else None, behind=behind,
     )  # fmt: skip
-    written = writer(server, served, key, body, jobs, id, wanted)
-    kept = server.stored if body.store is not False else None
-    made = Exchange(id, jobs, written, wanted, kept, own, body.background is True)
-    if lost:
-        written.body["input_transformations"] = [
-            {"id": one, "type": "reasoning", "action": "removed", "reason": "model_mismatch"}
-            for one in lost
-        ]
+    try:
+        written = writer(server, served, key, body, jobs, id, wanted)
+        kept = server.stored if body.store is not False else None
+        made = Exchange(id, jobs, written, wanted, kept, own, body.background is True)
+        if lost:
+            written.body["input_transformations"] = [
+                {"id": one, "type": "reasoning", "action": "removed", "reason": "model_mismatch"}
+                for one in lost
+            ]
+        await started(server, made)
+    except (
+        BaseException
+    ):  # its client has gone, or it cannot be stored: nobody will ever ask for it
+        jobs.release()
+        raise
     if remembered is not None:
         remembered[id] = [*before, *own]
-    await started(server, made)
     return made
 
 
 async def started(server: Server, made: Exchange, *, again: bool = False) -> None:
     """Begin to write it; it can be found by its id until it is over."""
-    server.under_way[made.id] = made
     await made.start(again=again)
     assert made.task
+    server.under_way[made.id] = made
     made.task.add_done_callback(lambda _: server.under_way.pop(made.id, None))
 
 
@@ -318,57 +348,6 @@ async def input_items(request: Request) -> Response:
             "first_id": entries[0]["id"] if entries else None,
             "last_id": entries[-1]["id"] if entries else None,
             "has_more": found.more,
-        }
-    )
-
-
-async def input_tokens(request: Request) -> Response:
-    """How many tokens the input would be, or a bound on that where only the backend knows."""
-    server: Server = request.app.state.server
-    key: Key = request.state.key
-    body = checked(ResponseRequest, parsed(await body_of(request)))
-    coherent(body)
-    served, _ = server.models.find(body.model)
-    before = await earlier(server, key, body.previous_response_id, {})
-    messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
-    count = served.prompt_tokens(response_wanted(body, messages).problem)
-    return replied({"object": "response.input_tokens", "input_tokens": count})
-
-
-async def compact(request: Request) -> Response:
-    """A conversation as one sealed item, which stands for it in later requests. Spends nothing."""
-    server: Server = request.app.state.server
-    key: Key = request.state.key
-    body = checked(ResponseRequest, parsed(await body_of(request)))
-    if body.model is None:
-        raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
-    coherent(body)
-    served, _ = server.models.find(body.model)
-    before = await earlier(server, key, body.previous_response_id, {})
-    own = own_items(body, "resp_compact")
-    messages, _ = conversation(server, key, served, body, [*before, *own])
-    kept = [item for item in own if item.get("role") == "user"]
-    text = "\n\n".join(
-        f"{one.role}: {one.text}" for one in messages if one.role != "user" and one.text
-    )
-    tag = secrets.token_hex(12)
-    sealed = server.seal.close(text or "Nothing was said.", served.name, key.id)
-    item = {"id": f"cmp_{tag}", "type": "compaction", "encrypted_content": sealed}
-    count = served.prompt_tokens(response_wanted(body, messages).problem)
-    usage = {
-        "input_tokens": count,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": 0,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": count,
-    }
-    return replied(
-        {
-            "id": f"resp_{secrets.token_hex(24)}",
-            "object": "response.compaction",
-            "created_at": int(time.time()),
-            "output": [*kept, item],
-            "usage": usage,
         }
     )
 

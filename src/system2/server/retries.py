@@ -2,43 +2,92 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from system2.server.errors import invalid
 
 Held = TypeVar("Held")
 KEPT = 600.0  # seconds; SDKs retry within a minute
 MOST = 4_096
+HEAVIEST = 100_000  # events of all together
+LEAST = 10.0  # seconds that anything is kept: an SDK waits half of one, then up to eight
+PACE = 1.0  # seconds between two looks at what all weigh
+
+
+@dataclass(slots=True)
+class Kept(Generic[Held]):
+    """What was begun, since when, and a digest of what was asked."""
+
+    since: float
+    asked: bytes
+    held: Held
 
 
 class Retries(Generic[Held]):
-    """What was begun for a request, by its name, for as long as it may be asked again."""
+    """What was begun for a request, by its name, for as long as it may be asked again.
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[float, Held]] = OrderedDict()
+    weigh  how much memory one takes, in events
+    """
 
-    def find(self, name: str | None) -> Held | None:
-        """What was begun under this name."""
+    def __init__(self, weigh: Callable[[Held], int]) -> None:
+        self._weigh = weigh
+        self._kept: OrderedDict[str, Kept[Held]] = OrderedDict()
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._swept = 0.0
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncGenerator[None]:
+        """Requests of one name come one after another: the second finds what the first has begun."""
+        lock, count = self._turns.get(name, (asyncio.Lock(), 0))
+        self._turns[name] = lock, count + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, count = self._turns.pop(name)
+            if count > 1:
+                self._turns[name] = lock, count - 1
+
+    def find(self, name: str, asked: bytes) -> Held | None:
+        """What was begun under this name. Raises ApiError 400 where something else was asked then."""
         self.sweep()
-        found = self._held.get(name or "")
-        return found[1] if found else None
+        kept = self._kept.get(name)
+        if kept is None:
+            return None
+        if kept.asked != digest(asked):
+            raise invalid(
+                "This Idempotency-Key was sent with another body before; give each request its own."
+            )
+        return kept.held
 
-    def keep(self, name: str | None, held: Held) -> None:
+    def keep(self, name: str, held: Held, asked: bytes) -> None:
         """Remember it."""
-        if name is not None:
-            self._held[name] = time.monotonic(), held
-            self._held.move_to_end(name)
+        self._kept[name] = Kept(time.monotonic(), digest(asked), held)
+        self._kept.move_to_end(name)
+        self.sweep()
 
     def sweep(self) -> None:
-        """Forget the oldest."""
+        """Forget what is old, and the oldest of what is too much: that now and then."""
         now = time.monotonic()
-        while self._held:
-            name, (kept, _) = next(iter(self._held.items()))
-            if now - kept < KEPT and len(self._held) <= MOST:
-                return
-            del self._held[name]
+        while self._kept:
+            name, kept = next(iter(self._kept.items()))
+            if now - kept.since < KEPT and len(self._kept) <= MOST:
+                break
+            del self._kept[name]
+        if now - self._swept < PACE:
+            return
+        self._swept, left = now, HEAVIEST
+        for name, kept in reversed([*self._kept.items()]):
+            left -= self._weigh(kept.held)
+            if left < 0 and now - kept.since > LEAST:
+                del self._kept[name]
 
 
 def named(headers: Mapping[str, str], key: str, path: str, body: bytes) -> str:
@@ -46,6 +95,11 @@ def named(headers: Mapping[str, str], key: str, path: str, body: bytes) -> str:
     given = headers.get("idempotency-key", "")
     told = f"idempotency {given[:255]}".encode() if given else b"body " + body
     return hashlib.sha256(b"\0".join((key.encode(), path.encode(), told))).hexdigest()
+
+
+def digest(body: bytes) -> bytes:
+    """What stands for a body."""
+    return hashlib.sha256(body).digest()
 
 
 def again(headers: Mapping[str, str]) -> bool:

@@ -52,8 +52,8 @@ class Server:
     largest: int = 32 * 2**20
     beat: float = 10.0
     images: frozenset[str] = frozenset()
-    chats: Retries[Any] = field(default_factory=Retries[Any])
-    responses: Retries[Any] = field(default_factory=Retries[Any])
+    chats: Retries[Any] = field(default_factory=lambda: Retries[Any](weight))
+    responses: Retries[Any] = field(default_factory=lambda: Retries[Any](weight))
 
     under_way: dict[str, Any] = field(default_factory=dict[str, Any])
     completing: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -96,6 +96,12 @@ class Server:
             raise ApiError(
                 403, "This server answers to no other site's pages.", "origin_not_allowed"
             )
+
+
+def weight(held: Any) -> int:
+    """How many events the searches of a request have told; one under way must not be forgotten."""
+    jobs = held.begun.jobs
+    return sum(len(job.events) for job in jobs if job.task and job.task.done())
 
 
 @dataclass(slots=True)

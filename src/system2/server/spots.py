@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from system2.server import chat, models, openapi, others, responses, runs
+from system2.server import chat, compaction, models, openapi, others, responses, runs
 from system2.server.app import Spot
 from system2.server.wire import shapes
 from system2.server.wire.chat_request import ChatRequest
@@ -41,11 +41,11 @@ SPOTS: tuple[Spot, ...] = (
         finds=(RUN, ("id", "/id")),
     ),
     Spot(
-        "POST", "/v1/responses/input_tokens", responses.input_tokens, "chat", "Count the tokens",
+        "POST", "/v1/responses/input_tokens", compaction.input_tokens, "chat", "Count the tokens",
         ResponseRequest, shapes.InputTokens, example=INPUT,
     ),
     Spot(
-        "POST", "/v1/responses/compact", responses.compact, "chat", "Seal a conversation up",
+        "POST", "/v1/responses/compact", compaction.compact, "chat", "Seal a conversation up",
         ResponseRequest, shapes.Compaction, example=INPUT,
     ),
     Spot(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import orjson
@@ -39,12 +39,20 @@ class EventStream(Response):
     """Sends what the generator yields, a comment in silence, and closes it as soon as the client goes.
 
     The generator is closed in the same task that ran it, so that what it follows is left at once.
+    end  called when all is over, once, even where the client had gone before the generator began
     """
 
-    def __init__(self, events: AsyncGenerator[bytes], *, beat: float = BEAT) -> None:
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes],
+        *,
+        beat: float = BEAT,
+        end: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]  # nobody knows how long it will be
-        self.events, self.beat = events, beat
+        self.events, self.beat, self.end = events, beat, end
+        self.last = 0.0  # when anything was sent, by the loop's clock
 
     async def __call__(
         self,
@@ -52,44 +60,51 @@ class EventStream(Response):
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
-        """Serve the stream."""
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        gone = asyncio.create_task(left(receive))
-        pump = asyncio.create_task(self.pump(start, send))
+        """Serve the stream. Raises what the generator does, but nothing of a connection that broke."""
+        tasks: set[asyncio.Task[None]] = set()
         try:
-            await asyncio.wait({gone, pump}, return_when=asyncio.FIRST_COMPLETED)
+            headers = self.raw_headers
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            tasks = {asyncio.create_task(left(receive)), asyncio.create_task(self.pump(send))}
+            await self.beats(tasks, send)
         finally:
-            for task in (gone, pump):
+            for task in tasks:
                 task.cancel()
-            with suppress(asyncio.CancelledError, OSError):
-                await pump
-            with suppress(asyncio.CancelledError):
-                await gone
+            try:
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                if self.end:
+                    self.end()
+        for error in ends:
+            if isinstance(error, Exception) and not isinstance(error, OSError):
+                raise error
 
-    async def pump(self, start: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+    async def beats(
+        self, tasks: set[asyncio.Task[None]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """Until one of the tasks has ended, break every silence."""
+        clock = asyncio.get_running_loop().time
+        self.last = clock()
+        while True:
+            silent = clock() - self.last
+            if silent >= self.beat:
+                self.last, silent = clock(), 0.0
+                await send(body(b": keep-alive\n\n"))
+            done, _ = await asyncio.wait(
+                tasks, timeout=self.beat - silent, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done:
+                return
+
+    async def pump(self, send: Callable[[Any], Awaitable[None]]) -> None:
         """Write until the generator ends."""
-        await send(start)
-        following: asyncio.Future[bytes] | None = None
-        try:
-            while True:
-                following = following or asyncio.ensure_future(anext(self.events))
-                await asyncio.wait({following}, timeout=self.beat)
-                if not following.done():
-                    await send(body(b": keep-alive\n\n"))
-                    continue
-                try:
-                    piece = following.result()
-                except StopAsyncIteration:
-                    break
-                following = None
+        clock = asyncio.get_running_loop().time
+        async with aclosing(self.events):
+            async for piece in self.events:
+                self.last = clock()
                 await send(body(piece))
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            if following and not following.done():
-                following.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await following
-            await self.events.aclose()
+        self.last = float("inf")  # no comment after the end
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def body(piece: bytes) -> dict[str, Any]:
