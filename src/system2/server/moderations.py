@@ -26,7 +26,7 @@ from system2.sidecars.moderation import LONGEST, OVERLAP, TOKENS
 WORDS = "system2-words"
 """What a reply calls the list of words, which is no model."""
 DEFAULTS = frozenset(
-    {WORDS, "omni-moderation-latest", "text-moderation-latest", "text-moderation-stable"}
+    {None, WORDS, "omni-moderation-latest", "text-moderation-latest", "text-moderation-stable"}
 )
 MOST = 1_000  # texts of one request
 TEXT = frozenset({"text", "input_text"})
@@ -74,17 +74,10 @@ async def create(request: Request) -> Response:
     key: Key = request.state.key
     body = checked(ModerationRequest, parsed(await body_of(request)))
     texts = body.texts()
-    if body.model is None or body.model in DEFAULTS:
+    served = None if body.model in DEFAULTS else server.models.find(body.model)[0]
+    if served is None or served.local:  # the embedded model cannot judge: the reply says who did
         judged = await asyncio.to_thread(listed, texts)
         return replied(told(WORDS, judged))
-    served, _ = server.models.find(body.model)
-    if served.local:
-        raise invalid(
-            f"The embedded model cannot judge texts; leave 'model' out to have them looked up in a list "
-            f"of words ({WORDS}), or name a model of a server.",
-            "model",
-            "unsupported_value",
-        )
     work = classified(server, served, key, texts, request.state.request_id)
     return replied(told(served.name, await unless_gone(request, work)))
 

@@ -14,6 +14,7 @@ from system2.server import (
     tokens,
 )
 from system2.server.app import Spot
+from system2.server.wire import other_shapes as own
 from system2.server.wire import shapes
 from system2.server.wire.batch_lines import BatchRequest
 from system2.server.wire.completion_request import CompletionRequest
@@ -29,51 +30,65 @@ STATED: dict[str, Any] = {
 }
 
 SPOTS: tuple[Spot, ...] = (
-    Spot("GET", "/v1/chat/completions", chats.listed, "chat", "Stored completions"),
+    Spot(
+        "GET", "/v1/chat/completions", chats.listed, "chat", "Stored completions",
+        None, own.CompletionList, own.Chats,
+    ),
     Spot(
         "POST", "/v1/chat/completions/control", chats.control, "chat", "Answer now",
-        chats.Control, example={"id": "chatcmpl-0", "action": "reasoning_end"},
+        chats.Control, own.Told, example={"id": "chatcmpl-0", "action": "reasoning_end"},
     ),
     Spot("GET", CHAT, chats.get, "chat", "A stored completion", None, shapes.Completion),
-    Spot("POST", CHAT, chats.change, "chat", "Give it other metadata", chats.ChatUpdate),
+    Spot(
+        "POST", CHAT, chats.change, "chat", "Give it other metadata", chats.ChatUpdate, shapes.Completion,
+    ),
     Spot("DELETE", CHAT, chats.delete, "chat", "Forget a completion", None, shapes.Deleted),
-    Spot("GET", f"{CHAT}/messages", chats.messages, "chat", "What it was asked with"),
+    Spot(
+        "GET", f"{CHAT}/messages", chats.messages, "chat", "What it was asked with",
+        None, shapes.Page, shapes.Some,
+    ),
     Spot(
         "POST", "/v1/completions", completions.create, "chat", "Continue or score a text, without thinking",
-        CompletionRequest, example=PLAIN, kinds=EVENTS,
+        CompletionRequest, own.TextCompletion, example=PLAIN, kinds=EVENTS,
     ),
-    Spot("GET", "/tokenizer_info", tokens.info, "", "What the tokenizer is"),
+    Spot(
+        "GET", "/tokenizer_info", tokens.info, "", "What the tokenizer is",
+        None, own.TokenizerInfo, own.Which,
+    ),
     Spot(
         "POST", "/tokenize", tokens.tokenize, "", "A text as tokens",
-        tokens.TokenizeRequest, example={"prompt": "17*23="},
+        tokens.TokenizeRequest, own.Tokenized, example={"prompt": "17*23="},
     ),
     Spot(
         "POST", "/detokenize", tokens.detokenize, "", "Tokens as a text",
-        tokens.DetokenizeRequest, example={"tokens": [1, 2]},
+        tokens.DetokenizeRequest, own.Detokenized, example={"tokens": [1, 2]},
     ),
     Spot(
         "POST", "/v1/moderations", moderations.create, "chat", "Judge texts by category",
-        moderations.ModerationRequest, example=FLAGGED,
+        moderations.ModerationRequest, own.Moderations, example=FLAGGED,
     ),
     Spot(
         "POST", "/v1/decisions", decisions.create, "chat", "How likely statements about a text are",
-        DecisionRequest, example=STATED,
+        DecisionRequest, own.Decision, example=STATED,
     ),
-    Spot("POST", "/v1/files", files.upload, "batch", "Keep a file"),
-    Spot("GET", "/v1/files", files.listed, "batch", "Files"),
-    Spot("GET", FILE, files.get, "batch", "A file, without its content"),
+    Spot(
+        "POST", "/v1/files", files.upload, "batch", "Keep a file, sent as a form with `file` and `purpose`",
+        None, own.FileObject,
+    ),
+    Spot("GET", "/v1/files", files.listed, "batch", "Files", None, shapes.Page, own.Files),
+    Spot("GET", FILE, files.get, "batch", "A file, without its content", None, own.FileObject),
     Spot("DELETE", FILE, files.delete, "batch", "Forget a file", None, shapes.Deleted),
     Spot(
         "GET", f"{FILE}/content", files.content, "batch", "What stands in a file",
         kinds=("application/octet-stream",),
     ),
     Spot(
-        "POST", "/v1/batches", batches.create, "batch", "Begin a batch", BatchRequest,
-        example={
-            "input_file_id": "file-0", "endpoint": "/v1/chat/completions", "completion_window": "24h",
-        },
+        "POST", "/v1/batches", batches.create, "batch", "Begin a batch", BatchRequest, own.BatchObject,
     ),
-    Spot("GET", "/v1/batches", batches.listed, "batch", "Batches, the newest first"),
-    Spot("GET", BATCH, batches.get, "batch", "A batch as it stands"),
-    Spot("POST", f"{BATCH}/cancel", batches.cancel, "batch", "End a batch"),
+    Spot(
+        "GET", "/v1/batches", batches.listed, "batch", "Batches, the newest first",
+        None, shapes.Page, shapes.Some,
+    ),
+    Spot("GET", BATCH, batches.get, "batch", "A batch as it stands", None, own.BatchObject),
+    Spot("POST", f"{BATCH}/cancel", batches.cancel, "batch", "End a batch", None, own.BatchObject),
 )  # fmt: skip
