@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from clients.asking import ask, refused
 from clients.serving import SOURCE, Serving
-from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
+from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
 from policies.counting_server import Manners
 from policies.counting_server import Server as Backend
 
@@ -369,3 +369,65 @@ def test_a_killed_server_goes_on_and_pays_for_nothing_twice(
         runs = [row[0] for row in db.execute("select distinct run from ledger")]
     db.close()
     assert len(runs) == 4  # the searches that were begun are those that ended
+
+
+# -------------------------------------------------------------------- others first, and keys
+
+
+def test_whoever_waits_for_an_answer_goes_first(tmp_path: Path):
+    """Lines that take minutes leave half of the server's turns to others, however many they are."""
+    config = f'[[model]]\nname = "{MODEL}"\n'
+    long = asked(
+        "Use 3, 5, 6 and 9 to reach 57.", system2={"samples": 100_000, "budget": {"tokens": 10**9}}
+    )
+    with (
+        Serving(tmp_path, config, "--most", "2") as serving,
+        OpenAI(base_url=serving.url, api_key="none", max_retries=0, timeout=60) as client,
+    ):
+        batch = begun(client, [line(str(n), long) for n in range(8)])
+        until(lambda: client.get("/system2/runs", cast_to=object)["data"])  # type: ignore[call-overload, index]
+        for n in range(3):
+            whole = client.chat.completions.create(**asked(f"{n}+1=?", reasoning_effort="none"))
+            assert whole.choices[0].message.content
+        assert client.batches.retrieve(batch.id).request_counts.completed == 0
+        client.batches.cancel(batch.id)
+        assert ended(client, batch.id).status == "cancelled"
+    assert not serving.faults()
+
+
+def secret(folder: Path, *words: str) -> str:
+    """A new key of the server's own command."""
+    env = {**os.environ, "PYTHONPATH": SOURCE, "XDG_DATA_HOME": str(folder)}
+    command = [sys.executable, "-m", "system2", "keys", "create", *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    found = re.search(r"sk-s2-\w{40}", done.stdout + done.stderr)
+    assert found, done
+    return found[0]
+
+
+def test_a_batch_is_its_keys_and_keeps_to_its_limits(tmp_path: Path):
+    """One search at once: the other lines wait instead of failing. Nobody else sees the batch or its files."""
+    mine = secret(tmp_path, "mine", "--scope", "chat", "--scope", "batch", "--at-once", "1")
+    other = secret(tmp_path, "other", "--scope", "chat", "--scope", "batch")
+    talker = secret(tmp_path, "talker", "--scope", "chat")
+    with (
+        Serving(tmp_path, f'[[model]]\nname = "{MODEL}"\n', "--keys") as serving,
+        OpenAI(base_url=serving.url, api_key=mine, max_retries=0) as client,
+        OpenAI(base_url=serving.url, api_key=other, max_retries=0) as stranger,
+        OpenAI(base_url=serving.url, api_key=talker, max_retries=0) as plain,
+    ):
+        batch = begun(client, [line(str(n), asked(f"{n}+{n}=?")) for n in range(4)])
+        batch = ended(client, batch.id)
+        assert (batch.request_counts.completed, batch.request_counts.failed) == (4, 0)
+        for call in (
+            lambda: stranger.batches.retrieve(batch.id),
+            lambda: stranger.batches.cancel(batch.id),
+            lambda: stranger.files.content(batch.output_file_id),
+            lambda: stranger.files.delete(batch.input_file_id),
+        ):
+            with pytest.raises(NotFoundError):
+                call()
+        assert not [*stranger.batches.list()] and not [*stranger.files.list()]
+        with pytest.raises(PermissionDeniedError):
+            plain.batches.list()
+    assert not serving.faults()

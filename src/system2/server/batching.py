@@ -43,10 +43,12 @@ class Batching:
     """One worker of this process.
 
     lease  seconds that a line is held after its holder was last heard of
+    most   searches of lines at once, whatever else goes on
     """
 
     server: Server
     lease: float = 60.0
+    most: int = AT_ONCE
     working: dict[tuple[str, int], asyncio.Task[None]] = field(
         default_factory=dict[tuple[str, int], asyncio.Task[None]]
     )
@@ -114,7 +116,8 @@ class Batching:
         if jobs.slots.locked():
             return 0
         others = any(job.run not in self.runs for job in jobs.running)
-        return max(0, (SHARED if others else AT_ONCE) - len(self.working))
+        limit = min(SHARED if others else AT_ONCE, self.most)
+        return max(0, limit - max(len(self.working), len(self.runs)))
 
     def held(self) -> int:
         """The lease in whole seconds."""

@@ -59,7 +59,7 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         )
         sweeper = asyncio.create_task(sweep(server))
         await revive(server)
-        server.batching = Batching(server, settings.lease).start()
+        server.batching = Batching(server, settings.lease, max(1, settings.most // 2)).start()
         try:
             yield server
         finally:
