@@ -64,12 +64,11 @@ class Serving:
         return self.log.read_text("utf-8", "replace")
 
     def faults(self) -> list[str]:
-        """Lines of the log that tell of a fault of ours.
+        """Lines of the log that tell of a fault of ours."""
+        return [line for line in self.said().splitlines() if FAULT.search(line) and not noise(line)]
 
-        uvicorn has already refused what it cannot read when the reply to it comes, and says so: no fault.
-        """
-        return [
-            line
-            for line in self.said().splitlines()
-            if FAULT.search(line) and "error=LocalProtocolError" not in line
-        ]
+
+def noise(line: str) -> bool:
+    """Is this what uvicorn says of a request that was refused before it was read, or of a socket that was?"""
+    raised = "error=" in line and "error=LocalProtocolError" not in line
+    return "logger=uvicorn" in line and not raised

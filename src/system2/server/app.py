@@ -25,7 +25,6 @@ from system2.server.watch.spans import Answering, Heading
 
 VERSION = b"2020-10-01"
 GONE = 499  # the client has left; as nginx logs it
-SLOW = 60.0  # seconds in which a body must have come
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,7 +230,7 @@ async def limited(request: Request) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(SLOW):
+        async with asyncio.timeout(server.slow):
             async for piece in request.stream():
                 size += len(piece)
                 if size > most:
@@ -239,7 +238,7 @@ async def limited(request: Request) -> bytes:
                 pieces.append(piece)
     except TimeoutError as error:
         raise ApiError(
-            408, f"The body had not come after {SLOW:.0f} seconds.", "request_timeout"
+            408, f"The body had not come after {server.slow:g} seconds.", "request_timeout"
         ) from error
     return b"".join(pieces)
 

@@ -29,6 +29,7 @@ class Server:
     hosts  names in the Host header that an open server answers to, so that no web page can be made to
            ask it (DNS rebinding)
     largest  bytes of a request's body
+    slow     seconds in which it must have come
     beat     seconds of silence after which a stream is kept alive
     images   hosts whose images a backend may be told to fetch
     chats, responses   what was begun, for those who ask again
@@ -50,6 +51,7 @@ class Server:
     open: bool = True
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
     largest: int = 32 * 2**20
+    slow: float = 60.0
     beat: float = 10.0
     images: frozenset[str] = frozenset()
     chats: Retries[Any] = field(default_factory=lambda: Retries[Any](weight))

@@ -21,6 +21,7 @@ from system2.server.wire.check import checked, parsed
 from system2.server.wire.responses_request import ResponseRequest
 
 LONGEST = 3_600.0  # seconds of one connection
+WAITING = 4_096  # messages that may wait for their turn; their bytes: as many as a body may have
 IGNORED = ("type", "stream", "stream_options", "background")
 
 
@@ -31,6 +32,7 @@ class Connection:
         self.socket, self.server, self.key = socket, server, key
         self.remembered: dict[str, list[dict[str, Any]]] = {}
         self.held: Exchange | None = None
+        self.waiting = 0  # bytes of messages whose turn has not come
 
     async def serve(self) -> None:
         """One response after another, until the client goes or an hour has passed."""
@@ -54,6 +56,7 @@ class Connection:
                     return
                 if wish is None:
                     return
+                self.waiting -= len(wish)
                 if not await self.turn(wish, reader):
                     return
         finally:
@@ -62,16 +65,21 @@ class Connection:
                 await reader
 
     async def read(self, wishes: asyncio.Queue[bytes | None]) -> None:
-        """What the client sends, read at once, so that it is noticed when it goes."""
+        """What the client sends, read at once, so that it is noticed when it goes.
+
+        One that sends more than can wait is let go.
+        """
         try:
             while True:
                 message = await self.socket.receive()
                 if message["type"] == "websocket.disconnect":
                     return
                 text = message.get("text")
-                wishes.put_nowait(
-                    text.encode("utf-8", "replace") if text else message.get("bytes") or b""
-                )
+                wish = text.encode("utf-8", "replace") if text else message.get("bytes") or b""
+                self.waiting += len(wish)
+                if wishes.qsize() >= WAITING or self.waiting > self.server.largest:
+                    return
+                wishes.put_nowait(wish)
         except (WebSocketDisconnect, RuntimeError):
             return
         finally:
