@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from system2.server.batching import Batching
 from system2.server.data.database import Database
 from system2.server.data.keys import Keys
 from system2.server.data.ledger import Ledger
@@ -58,10 +59,12 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         )
         sweeper = asyncio.create_task(sweep(server))
         await revive(server)
+        server.batching = Batching(server, settings.lease).start()
         try:
             yield server
         finally:
             sweeper.cancel()
+            await server.batching.close()
             await server.jobs.close(settings.grace)
             with suppress(asyncio.CancelledError):
                 await sweeper
