@@ -33,7 +33,10 @@ SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 @dataclass(slots=True)
 class Begun:
-    """The searches of one request, one for each answer that it wants. shared: the meter over them."""
+    """The searches of one request, one for each answer that it wants.
+
+    shared  the meter over them; capped: the request itself says what they may cost
+    """
 
     jobs: list[Job]
     served: Served
@@ -42,6 +45,7 @@ class Begun:
     ticket: Ticket
     request: str
     shared: Meter
+    capped: bool = False
 
     def common(self) -> Meter:
         """A meter over those that are to go on, like the one over all; what is over has spent its part."""
@@ -132,7 +136,8 @@ async def begin(
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request, shared)
+    capped = wanted.tokens is not None or wanted.dollars is not None
+    begun = Begun(jobs, served, show, key, ticket, request, shared, capped)
     begun.hold()
     for one in jobs:
         one.background = background
