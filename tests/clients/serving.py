@@ -64,5 +64,12 @@ class Serving:
         return self.log.read_text("utf-8", "replace")
 
     def faults(self) -> list[str]:
-        """Lines of the log that tell of a fault of ours."""
-        return [line for line in self.said().splitlines() if FAULT.search(line)]
+        """Lines of the log that tell of a fault of ours.
+
+        uvicorn has already refused what it cannot read when the reply to it comes, and says so: no fault.
+        """
+        return [
+            line
+            for line in self.said().splitlines()
+            if FAULT.search(line) and "error=LocalProtocolError" not in line
+        ]

@@ -32,7 +32,7 @@ def add_keys(to: argparse.ArgumentParser) -> None:
     create.add_argument("name", metavar="NAME", help="whose it is, or what for")
     create.add_argument(
         "--scope", action="append", metavar="SCOPE",
-        help="chat, cot:read, runs:read, batch, admin; may be given several times (default: chat)",
+        help="chat, cot:read, runs:read, batch, admin; may be given several times (default: chat and runs:read)",
     )  # fmt: skip
     create.add_argument(
         "--model",
@@ -154,7 +154,7 @@ def wanted(options: argparse.Namespace, now: float) -> Key:
 
     return Key(
         name=options.name,
-        scopes=frozenset(options.scope or ("chat",)),
+        scopes=frozenset(options.scope or ("chat", "runs:read")),
         models=tuple(options.model) if options.model else None,
         requests_per_minute=options.rpm,
         tokens_per_minute=options.tpm,

@@ -82,14 +82,14 @@ def compact(text: str) -> str:
         return "{}"  # a function without arguments
     try:
         value = json.loads(
-            text, parse_float=exact, parse_constant=refused, object_pairs_hook=unique
+            text, parse_float=lossless, parse_constant=refused, object_pairs_hook=unique
         )
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (ValueError, RecursionError):
         return text
 
 
-def exact(text: str) -> float:
+def lossless(text: str) -> float:
     """A number, if it is the same written anew. Raises ValueError."""
     number = float(text)
     if Decimal(repr(number)) != Decimal(text):

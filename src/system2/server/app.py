@@ -17,12 +17,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from system2.server.begin import Begun
 from system2.server.errors import ApiError
 from system2.server.server import Server
 from system2.server.sse import ClientGone
 from system2.server.watch.spans import Answering, Heading
 
 VERSION = b"2020-10-01"
+GONE = 499  # the client has left; as nginx logs it
 SLOW = 60.0  # seconds in which a body must have come
 
 
@@ -126,12 +128,15 @@ class Numbered:
         began = time.monotonic()
         name = f"req_{secrets.token_hex(16)}"
         scope.setdefault("state", {})["request_id"] = name
-        status = 499
+        status = 0
 
         async def sending(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            if status == GONE and message["type"].startswith("http.response."):
+                return  # there is nobody to be told
+            if message["type"] == "http.response.start":
                 ms = str(int(1000 * (time.monotonic() - began))).encode()
                 message["headers"] = [
                     *message.get("headers", []),
@@ -149,17 +154,25 @@ class Numbered:
             try:
                 await self.app(scope, receive, sending)
             finally:
-                counted.endpoint, counted.status = scope.get("spot", "other"), status
+                counted.endpoint, counted.status = scope.get("spot", "other"), status or GONE
                 key = scope["state"].get("key")
                 self.server.logs.request(
                     request=name,
                     method=scope["method"],
                     route=counted.endpoint,
-                    status=status,
+                    status=status or GONE,
                     ms=int(1000 * (time.monotonic() - began)),
                     key=key.id if key else None,
                     model=counted.model or None,
+                    **self.cost(scope["state"].get("begun")),
                 )
+
+    def cost(self, begun: Begun | None) -> dict[str, Any]:
+        """What the searches of a request have cost so far, for its line in the log."""
+        if begun is None:
+            return {}
+        spent = begun.spent()
+        return {"run": begun.jobs[0].run, "usage": spent.policy, "cost": spent.dollars}
 
     def limits(self, scope: Any) -> list[tuple[bytes, bytes]]:
         """What is left of the key's limits."""
@@ -263,7 +276,7 @@ async def unknown(request: Request, error: Exception) -> Response:
 
 async def gone(request: Request, error: Exception) -> Response:
     """Nobody is there to be told; the status is for our own log."""
-    return Response(status_code=499)
+    return Response(status_code=GONE)
 
 
 async def broken(request: Request, error: Exception) -> Response:

@@ -93,6 +93,7 @@ async def create(request: Request) -> Response:
         else:
             await rejoined(server, held.begun)
         server.chats.keep(name, held, sent)
+    request.state.begun = held.begun
     begins, handed = first(request), False
     try:
         if body.stream:

@@ -22,9 +22,14 @@ MOST_KEPT = 128
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """Somebody who reads a job's events as they come. `thoughts`: pieces of thoughts too."""
+    """Somebody who reads a job's events as they come.
+
+    thoughts  pieces of thoughts too
+    waits     for the answer: who only looks on keeps no search going
+    """
 
     thoughts: bool
+    waits: bool
     pieces: asyncio.Queue[tuple[int, Event] | None] = field(
         default_factory=asyncio.Queue[tuple[int, Event] | None]
     )
@@ -118,14 +123,14 @@ class Job:
             follower.pieces.put_nowait(None)
 
     async def follow(
-        self, after: int = 0, *, thoughts: bool = False
+        self, after: int = 0, *, thoughts: bool = False, waits: bool = True
     ) -> AsyncGenerator[tuple[int, Event]]:
         """All events from number `after` + 1, then live ones, to the end. Pieces are live only.
 
         Whoever stops reading must close the generator: a job that nobody follows any more, and that is
         not in the background, is stopped at once. Raises what broke the engine.
         """
-        follower = Follower(thoughts)
+        follower = Follower(thoughts, waits)
         known = len(self.events)
         self.followers.append(follower)
         try:
@@ -145,7 +150,8 @@ class Job:
                     yield item
         finally:
             self.followers.remove(follower)
-            self.leave()
+            if waits:
+                self.leave()
         if self.task and self.task.done() and not self.task.cancelled() and self.finished is None:
             self.task.result()
 
@@ -156,7 +162,8 @@ class Job:
 
     def leave(self) -> None:
         """Somebody has left: was it the last?"""
-        if not self.followers and not self.holds and not self.background:
+        waiting = any(one.waits for one in self.followers)
+        if not waiting and not self.holds and not self.background:
             self.give_up()
 
     def give_up(self) -> None:

@@ -46,6 +46,7 @@ class Process:
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=max(1, round(self.settings.grace + 5)),
+                http="h11",  # httptools, where it is installed, bounds no header
                 ws="websockets-sansio",
                 h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,

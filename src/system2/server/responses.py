@@ -51,6 +51,7 @@ async def create(request: Request) -> Response:
             held = await resumed(server, held, key, body)
         held.join()
         server.responses.keep(name, held, data)
+    request.state.begun = held.begun
     begins, handed = first(request), False
     try:
         if body.stream:

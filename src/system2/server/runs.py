@@ -162,7 +162,7 @@ async def watch(found: History, job: Job, growth: Growth, after: int) -> AsyncGe
     for frame in earlier:
         if frame.seq > after:
             yield frame
-    async with aclosing(job.follow()) as heard:
+    async with aclosing(job.follow(waits=False)) as heard:
         async for _, event in heard:
             growth.caps = found.caps()  # somebody may have added to them
             for frame in growth.hear(event, time.monotonic() - began):
