@@ -21,7 +21,7 @@ def client(serving: Serving) -> Iterator[Any]:
 
 
 def test_models(client: Any):
-    assert [one.id for one in client.models.list()] == ["system2-mini", "tooled"]
+    assert [one.id for one in client.models.list()] == ["system2-mini", "tooled", "qwen3"]
     assert client.models.retrieve("system2-mini").owned_by == "system2"
     assert client.models.retrieve("tooled-high").id == "tooled-high"
 

@@ -214,12 +214,11 @@ def event(choices: list[Wire], **more: Any) -> str:
     return f"data: {json.dumps(head('chat.completion.chunk', choices) | more)}\n\n"
 
 
-def models(url: str, mini: str = "system2-mini") -> str:
-    """The configuration of a server that offers the embedded model and this backend."""
-    return (
-        f'[[model]]\nname = "{mini}"\neffort = "low"\n'
-        f'[[model]]\nname = "tooled"\nmodel = "{url}"\nmodel_name = "pretend"\neffort = "low"\n'
-    )
+def models(url: str) -> str:
+    """The configuration of a server that offers the embedded model, and this backend by two names."""
+    mini = '[[model]]\nname = "system2-mini"\neffort = "low"\n'
+    other = '[[model]]\nname = "{}"\nmodel = "{}"\nmodel_name = "pretend"\neffort = "low"\n'
+    return mini + other.format("tooled", url) + other.format("qwen3", url)
 
 
 def main() -> None:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
 
 from system2.core import Budget, Meter, Price
 from system2.effort import EFFORTS
-from system2.engine import Aside, Engine
 from system2.options import Options
-from system2.resuming import reopen
 from system2.server.beside import beside, judge_of
-from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
 from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job
 from system2.server.served import MARGIN, Served
 from system2.server.server import Server
+from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
-from system2.solve import compose, trace
-from system2.store import Trace, new_run
-
-RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
-SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 
 @dataclass(slots=True)
@@ -49,7 +40,7 @@ class Begun:
 
     def common(self) -> Meter:
         """A meter over those that are to go on, like the one over all; what is over has spent its part."""
-        if self.shared is self.served.meter:
+        if self.shared.budget.dollars is None:
             return self.shared
         self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
         for one in self.jobs:
@@ -103,6 +94,7 @@ async def begin(
     deadline: float | None = None,
     language: str | None = None,
     seen: Answering | None = None,
+    behind: Behind | None = None,
 ) -> Begun:
     """Start the searches of a request, held once: the caller must `release` them.
 
@@ -110,6 +102,7 @@ async def begin(
     deadline  seconds after which the client gives up
     language  the client's own, of its Accept-Language
     seen      the span of the request
+    behind    nobody waits for it
     """
     if server.jobs.closing:
         raise ApiError(
@@ -128,15 +121,14 @@ async def begin(
     ticket = await server.limits.admit(key, tokens, dollars_of(options, served.price, tokens))
     try:
         server.jobs.room()
-        shared = parent(wanted, served)
-        jobs = [
-            job(server, wanted, served, key, request, options, shared, n, language, ticket, seen)
-            for n in range(wanted.n)
-        ]
+        shared = parent(wanted, served, behind.meter if behind else served.meter)
+        sides = beside(wanted, served, show, key.locale, language)
+        terms = Terms(wanted, served, key, request, options, shared, sides, ticket, seen, behind)
+        jobs = [job(server, terms, n) for n in range(wanted.n)]
     except BaseException:
         ticket.settle(0)
         raise
-    capped = wanted.tokens is not None or wanted.dollars is not None
+    capped = (wanted.tokens, wanted.most, wanted.dollars) != (None, None, None)
     begun = Begun(jobs, served, show, key, ticket, request, shared, capped)
     begun.hold()
     for one in jobs:
@@ -166,8 +158,8 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
     if wanted.samples is not None:
         options["samples"] = wanted.samples
         options.pop("routes", None)
-    least = [n for n in (wanted.tokens, EFFORTS[effort].tokens) if n is not None]
-    options["tokens"] = min(least) if wanted.dollars is None or wanted.tokens else max(least)
+    budget = wanted.tokens or EFFORTS[effort].tokens
+    options["tokens"] = budget if wanted.most is None else min(budget, wanted.most)
     if wanted.dollars is not None:
         if served.price is None:
             raise invalid(
@@ -210,109 +202,8 @@ def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
     return show
 
 
-def parent(wanted: Wanted, served: Served) -> Meter:
+def parent(wanted: Wanted, served: Served, above: Meter) -> Meter:
     """The meter above the searches of one request: dollars are of all its answers together."""
     if wanted.n == 1 or wanted.dollars is None:
-        return served.meter
-    return Meter(Budget(dollars=wanted.dollars), served.price, served.meter)
-
-
-def job(
-    server: Server,
-    wanted: Wanted,
-    served: Served,
-    key: Key,
-    request: str,
-    options: Options,
-    shared: Meter,
-    n: int,
-    language: str | None,
-    ticket: Ticket,
-    seen: Answering | None,
-) -> Job:
-    """One search, not yet started. Raises ApiError 400 where it cannot be composed."""
-    own = options
-    if n and "seed" in options:  # every answer has a seed of its own, and always the same
-        own = cast(
-            Options, {**options, "seed": random.Random(f"{options['seed']} {n}").getrandbits(63)}
-        )
-    run = new_run()
-    sides = beside(wanted, served, shown(wanted, served, key), key.locale, language)
-    try:
-        engine = composed(wanted, served, run, own, shared, sides)
-    except ValueError as error:
-        raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
-    engine.watchers.append(kept(run))
-    made = Job(engine, key, served.name, options=own)
-    return watch(server, made, served, request, ticket, seen)
-
-
-def kept(run: str) -> Trace:
-    """The run's trace. Raises ApiError 503 where the disk does not take it."""
-    try:
-        return trace(run)
-    except OSError as error:
-        raise ApiError(
-            503, "The server cannot keep the trace of a run, and begins none.", "server_error",
-            type="server_error",
-        ) from error  # fmt: skip
-
-
-def composed(
-    wanted: Wanted,
-    served: Served,
-    run: str,
-    options: Options,
-    shared: Meter,
-    sides: Sequence[Aside],
-) -> Engine:
-    """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
-    return compose(
-        wanted.problem,
-        options,
-        run,
-        policy=served.policy(options),
-        parent=shared,
-        reserve=0 if served.local else reserved(options.get("tokens", 0)),
-        sidecars=sides,
-    )
-
-
-def watch(
-    server: Server,
-    job: Job,
-    served: Served,
-    request: str,
-    ticket: Ticket | None,
-    seen: Answering | None = None,
-) -> Job:
-    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
-    engine, key, price = job.engine, job.key, served.price
-    strategy = engine.settings.get("effort", "effort")
-    counting = server.metrics.run(
-        served.name, key.id, served.backend, strategy=strategy, price=price
-    )
-    job.after(counting.close)
-    engine.watchers += [
-        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
-        counting,
-        server.logs.run(
-            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
-        ),
-    ]
-    if server.spans is not None:
-        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
-        job.after(drawing.close)
-        engine.watchers.append(drawing)
-    return job
-
-
-def again(run: str, served: Served, options: Options) -> Engine:
-    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
-    return reopen(run, served.policy(options), served.meter, **options)
-
-
-def reserved(tokens: int) -> int:
-    """Completion tokens set aside for the visible reply."""
-    return min(RESERVE, max(1, tokens // SHARE))
+        return above
+    return Meter(Budget(dollars=wanted.dollars), served.price, above)

@@ -98,6 +98,7 @@ async def create(request: Request) -> Response:
         else:
             await rejoined(server, held.begun)
         server.chats.keep(name, held, sent)
+    listed(server, held)
     request.state.begun = held.begun
     begins, handed = first(request), False
     try:
@@ -112,6 +113,19 @@ async def create(request: Request) -> Response:
     finally:
         if not handed:
             held.begun.release()
+
+
+def listed(server: Server, one: Completion) -> None:
+    """It can be found by its id, until the last of its searches is over."""
+
+    def over() -> None:
+        if all(job.task is None or job.task.done() for job in one.begun.jobs):
+            server.completing.pop(one.head.id, None)
+
+    server.completing[one.head.id] = one
+    for job in one.begun.jobs:
+        job.after(over)
+    over()
 
 
 def heading(body: ChatRequest, model: str) -> Heading:

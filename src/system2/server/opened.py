@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from system2.server.batching import Batching
 from system2.server.closing import closed
 from system2.server.data.database import Database
 from system2.server.data.keys import Keys
@@ -59,10 +60,12 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         )
         sweeper = asyncio.create_task(sweep(server))
         await revive(server)
+        server.batching = Batching(server, settings.lease).start()
         try:
             yield server
         finally:
             sweeper.cancel()
+            await server.batching.close()
             await closed(server, settings.grace)
             with suppress(asyncio.CancelledError):
                 await sweeper

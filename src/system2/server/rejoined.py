@@ -10,10 +10,11 @@ from system2.core import Meter
 from system2.engine import Engine
 from system2.options import Options
 from system2.resuming import reopen
-from system2.server.begin import Begun, dollars_of, kept, watch
+from system2.server.begin import Begun, dollars_of
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
 from system2.server.server import Server
+from system2.server.terms import kept, watch
 
 
 async def rejoined(server: Server, begun: Begun) -> None:

@@ -24,6 +24,7 @@ from system2.server.retries import again, deadline, named
 from system2.server.served import Served
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, event, unless_gone
+from system2.server.terms import Behind
 from system2.server.watch.spans import Answering, Heading
 from system2.server.wire import items
 from system2.server.wire.check import checked, parsed
@@ -116,10 +117,12 @@ async def exchange(
     language: str | None = None,
     span: Callable[[str], Answering | None] | None = None,
     remembered: dict[str, list[dict[str, Any]]] | None = None,
+    behind: Behind | None = None,
 ) -> Exchange:
     """Start a response. Raises ApiError.
 
     remembered  of a connection: what responses that are not stored were made of, by id
+    behind      nobody waits for it
     """
     coherent(body)
     served, _ = server.models.find(body.model)
@@ -130,7 +133,7 @@ async def exchange(
     wanted = response_wanted(body, messages)
     jobs = await begin(
         server, wanted, key, request, background=False, deadline=deadline, language=language,
-        seen=span(served.name) if span else None,
+        seen=span(served.name) if span else None, behind=behind,
     )  # fmt: skip
     try:
         written = writer(server, served, key, body, jobs, id, wanted)

@@ -7,7 +7,7 @@ import secrets
 from typing import Any, cast
 
 from system2.core import Style
-from system2.server.begin import Begun, again, watch
+from system2.server.begin import Begun
 from system2.server.data.keys import LOCAL
 from system2.server.data.responses import Response
 from system2.server.errors import ApiError
@@ -15,6 +15,7 @@ from system2.server.exchange import Exchange
 from system2.server.jobs import Job
 from system2.server.responses import started
 from system2.server.server import Server
+from system2.server.terms import again, watch
 from system2.server.wire.response_object import ended
 from system2.server.wire.response_writer import ResponseWriter
 from system2.server.wire.wanted import Wanted

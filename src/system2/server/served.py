@@ -12,6 +12,7 @@ from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem
 from system2.effort import DEFAULT, EFFORTS
 from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
+from system2.policies.upstream import Upstream
 from system2.server.errors import ApiError
 from system2.server.wire.wanted import VISIBILITIES, Visibility
 from system2.solve import policy_of
@@ -48,6 +49,7 @@ class Served:
     created: int = 1_795_000_000
     meter: Meter = field(default_factory=Meter)
     _policies: dict[bool | float, Policy] = field(default_factory=dict[bool | float, Policy])
+    _upstream: Upstream | None = None
 
     def __post_init__(self) -> None:
         self.meter = Meter(Budget(calls=self.options.get("at_once", 64)))
@@ -77,6 +79,13 @@ class Served:
             self._policies[name] = policy_of(options)
         return self._policies[name]
 
+    def upstream(self) -> Upstream:
+        """What a backend offers beside chat; its connections are kept. Not for the embedded model."""
+        options = self.options
+        if self._upstream is None:
+            self._upstream = Upstream(options["model_name"], options["model"], options.get("key"))
+        return self._upstream
+
     def prompt_tokens(self, problem: Problem) -> int:
         """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
         request = Request(problem, (), 1, "reply", 1, (0,))
@@ -101,6 +110,8 @@ class Served:
         for policy in self._policies.values():
             if close := getattr(policy, "aclose", None):
                 await close()
+        if self._upstream:
+            await self._upstream.aclose()
 
 
 class Models:
@@ -219,7 +230,9 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
 
 def replace_in(made: Served, table: dict[str, Any], place: str, names: Sequence[str]) -> Served:
     """The model with these entries of the table."""
-    return replace(made, **{name: table[name] for name in names if name in table}, _policies={})
+    return replace(
+        made, **{name: table[name] for name in names if name in table}, _policies={}, _upstream=None
+    )
 
 
 def ruled(made: Served, place: str) -> Served:

@@ -32,7 +32,8 @@ class Server:
     beat     seconds of silence after which a stream is kept alive
     images   hosts whose images a backend may be told to fetch
     chats, responses   what was begun, for those who ask again
-    under_way   responses that are being written, by id
+    under_way   responses that are being written, by id; completing: chat completions
+    batching    whoever works at batches; None: not yet, or no more
     """
 
     models: Models
@@ -55,6 +56,8 @@ class Server:
     responses: Retries[Any] = field(default_factory=lambda: Retries[Any](weight))
 
     under_way: dict[str, Any] = field(default_factory=dict[str, Any])
+    completing: dict[str, Any] = field(default_factory=dict[str, Any])
+    batching: Any = None
 
     def may_fetch(self, url: str) -> bool:
         """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
@@ -108,6 +111,7 @@ class Settings:
     grace   seconds that what runs may take when the process is told to end
     keys    ask for keys though only this machine can reach it
     most    searches at once; images: hosts whose images a backend may fetch
+    lease   seconds after which others may take up a batch's line that this process held
     """
 
     host: str = "127.0.0.1"
@@ -118,3 +122,4 @@ class Settings:
     logs: str = "text"
     most: int = 256
     images: tuple[str, ...] = ()
+    lease: float = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from system2.server import chat, compaction, models, openapi, responses, runs
+from system2.server import chat, compaction, models, openapi, others, responses, runs
 from system2.server.app import Spot
 from system2.server.wire import shapes
 from system2.server.wire.chat_request import ChatRequest
@@ -62,4 +62,5 @@ SPOTS: tuple[Spot, ...] = (
         None, shapes.Page, shapes.Some,
     ),
     *runs.SPOTS,
+    *others.SPOTS,
 )  # fmt: skip

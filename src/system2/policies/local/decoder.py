@@ -9,14 +9,16 @@ import asyncio
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from system2.policies.local.plain import Batch, Plain
-from system2.policies.local.sample import Drawn
+from system2.policies.local.sample import Drawn, Floats
 from system2.policies.local.schedule import Open, Row, Schedule, Token
+from system2.policies.local.scoring import Scored, Scoring
 from system2.policies.local.weights import Weights
 
 Choice = Literal["auto", "kernel", "plain"]
@@ -58,6 +60,7 @@ class Engine(Protocol):
 
     def copy(self, source: int, target: int) -> None: ...
     def run(self, batch: Batch, worker: int = 0) -> Drawn: ...
+    def logits(self, batch: Batch) -> Floats: ...
 
 
 class Decoder:
@@ -83,6 +86,7 @@ class Decoder:
         self._make: Callable[[], Engine] = lambda: make(weights, engine, memory, cores)
         self._turn = threading.Condition()
         self._schedule = Schedule[_Inbox]()
+        self._texts = deque[Scoring]()  # to be scored, one after another
         self._thread: threading.Thread | None = None
         self._error: DecoderError | None = None
         self._closed = False
@@ -120,6 +124,33 @@ class Decoder:
             if left:
                 self._withdraw(mine)
 
+    async def score(self, ids: Sequence[int], *, first: int = 0, top: int = 0) -> list[Scored]:
+        """How likely the tokens from number `first` on are after those before them; `top` likeliest beside each.
+
+        The first token of all has no log-probability. Rows are written meanwhile. ValueError: the text
+        cannot be read; DecoderError: the model failed.
+        """
+        sizes = self.sizes
+        if not ids or not 0 <= min(ids) <= max(ids) < sizes.vocab:
+            raise ValueError(f"a text needs ids from 0 to {sizes.vocab - 1}: {tuple(ids)}")
+        if len(ids) > sizes.context:
+            raise ValueError(
+                f"a text of {len(ids)} tokens was given, and the context has room for {sizes.context}"
+            )
+        if not 0 <= first < len(ids) or not 0 <= top <= sizes.vocab:
+            raise ValueError(f"first ({first}) must be a token's number, top ({top}) at least 0")
+        text = Scoring(ids, first, top)
+        if text.done:
+            return text.scored
+        try:
+            with self._turn:
+                self._begin()
+                self._texts.append(text)
+                self._turn.notify()
+            return await text.future
+        finally:
+            text.closed = True
+
     def stats(self) -> Stats:
         """What has been done and what is going on."""
         with self._turn:
@@ -145,14 +176,18 @@ class Decoder:
 
     def _submit(self, rows: list[Open[_Inbox]]) -> None:
         with self._turn:
-            if self._error is not None or self._closed:
-                # A new exception each time: a raised one carries its caller's traceback.
-                raise DecoderError(str(self._error or _CLOSED)) from self._error
+            self._begin()
             self._schedule.add(rows)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
-                self._thread.start()
             self._turn.notify()
+
+    def _begin(self) -> None:
+        """Start the thread, if it is not there."""
+        if self._error is not None or self._closed:
+            # A new exception each time: a raised one carries its caller's traceback.
+            raise DecoderError(str(self._error or _CLOSED)) from self._error
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
+            self._thread.start()
 
     def _withdraw(self, rows: Iterable[Open[_Inbox]]) -> None:
         with self._turn:
@@ -184,24 +219,46 @@ class Decoder:
             for row in left:
                 row.closed = True
             self._schedule.sweep()
+            texts = [*self._texts]
         self._tell({owner: [] for owner in owners}, error)
+        for text in texts:
+            _send(text, error)
 
     def _serve(self, engine: Engine, helper: ThreadPoolExecutor) -> None:
         """Pass after pass until the decoder is closed."""
         while True:
             with self._turn:
                 self._schedule.sweep()
-                while not (self._closed or self._schedule.running or self._schedule.waiting):
+                while not (self._closed or self._schedule.busy or self._texts):
                     self._turn.wait()
                 if self._closed:
                     return
-                parts = self._schedule.plan()
+                parts = self._schedule.plan() if self._schedule.busy else []
             others = [helper.submit(engine.run, part.batch, 1) for part in parts[1:]]
             draws = [engine.run(part.batch, 0) for part in parts[:1]]
             draws += [other.result() for other in others]
             with self._turn:
                 news = self._schedule.settle(parts, draws)
             self._tell(_ripe(news), None)
+            self._read(engine)
+
+    def _read(self, engine: Engine) -> None:
+        """A piece of the text that is scored next: it waits where rows hold all the memory."""
+        blocks = self._schedule.blocks
+        with self._turn:
+            while self._texts and self._texts[0].closed:
+                self._texts.popleft().release(blocks)
+            text = self._texts[0] if self._texts else None
+            batch = text.piece(blocks, self.sizes.context) if text else None
+        if text is None or batch is None:
+            return
+        logits = engine.logits(batch)
+        with self._turn:
+            text.take(logits, blocks)
+            if over := text.done:
+                self._texts.popleft().release(blocks)
+        if over:
+            _send(text, None)
 
     def _tell(self, news: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:
         """Cross to each event loop once."""
@@ -267,6 +324,22 @@ def make(weights: Weights, engine: Choice, memory: int, workers: int) -> Engine:
     if engine == "auto" and not kernel.fast():
         return Plain(weights, memory)
     return kernel.Kernel(weights, memory, workers)
+
+
+def _send(text: Scoring, error: DecoderError | None) -> None:
+    """A text's scores cross to its loop."""
+    try:
+        text.loop.call_soon_threadsafe(_hand, text, error)
+    except RuntimeError:  # that loop has ended, and with it whoever waited
+        text.closed = True
+
+
+def _hand(text: Scoring, error: DecoderError | None) -> None:
+    if not text.future.done():
+        if error is None:
+            text.future.set_result(text.scored)
+        else:
+            text.future.set_exception(DecoderError(str(error)))
 
 
 def _deliver(letters: dict[_Inbox, list[Token]], error: DecoderError | None) -> None:

@@ -112,6 +112,11 @@ class Schedule(Generic[Owner]):
         self._heats = np.zeros(SLOTS * workers, np.float32)
         self._stops = np.zeros((SLOTS * workers, _STOPS), np.int64)
 
+    @property
+    def busy(self) -> bool:
+        """Is there a row?"""
+        return bool(self.running or self.waiting)
+
     def add(self, rows: Iterable[Open[Owner]]) -> None:
         """Put rows at the end of the line."""
         before = len(self.waiting)

@@ -38,7 +38,8 @@ def chat_wanted(body: ChatRequest, may_fetch: Fetch) -> Wanted:
         problem=problem,
         effort=effort(body),
         samples=own.samples,
-        tokens=least(body.max_completion_tokens, budget.tokens if budget else None),
+        most=body.max_completion_tokens,
+        tokens=budget.tokens if budget else None,
         dollars=dollars(own),
         seconds=budget.seconds if budget else None,
         seed=own.seed if own.seed is not None else body.seed,
@@ -121,8 +122,3 @@ def dollars(own: Extension) -> Decimal | None:
     if own.budget is None or own.budget.usd is None:
         return None
     return Decimal(str(own.budget.usd))
-
-
-def least(*given: int | None) -> int | None:
-    """The smallest of those that were given."""
-    return min((one for one in given if one is not None), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from system2.core import Format, Message, Problem, Style
 from system2.server.errors import invalid
 from system2.server.wire.chat_request import Extension
-from system2.server.wire.chat_wanted import dollars, least
+from system2.server.wire.chat_wanted import dollars
 from system2.server.wire.conversation import choice, response_tools, text_format
 from system2.server.wire.responses_request import ResponseRequest
 from system2.server.wire.wanted import Wanted
@@ -32,7 +32,8 @@ def response_wanted(body: ResponseRequest, messages: tuple[Message, ...]) -> Wan
         effort=reasoning.effort if reasoning else None,
         pro=bool(reasoning and reasoning.mode == "pro"),
         samples=own.samples,
-        tokens=least(body.max_output_tokens, budget.tokens if budget else None),
+        most=body.max_output_tokens,
+        tokens=budget.tokens if budget else None,
         dollars=dollars(own),
         seconds=budget.seconds if budget else None,
         seed=own.seed if own.seed is not None else body.seed,

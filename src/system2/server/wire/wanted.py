@@ -16,7 +16,8 @@ VISIBILITIES: tuple[Visibility, ...] = ("none", "summary", "raw")
 class Wanted:
     """A question and how to think about it; None: as the model is served.
 
-    tokens      completion tokens of everything, thoughts included
+    most        completion tokens of everything, thoughts included, that the client takes
+    tokens      a budget of them, in place of the effort's
     reply       how the visible answer is to be written; its `limit` counts that answer alone
     n           independent answers, each with a search of its own
     visibility  how much of the thoughts to show; summary: write summaries at all
@@ -28,6 +29,7 @@ class Wanted:
     effort: str | None = None
     pro: bool = False
     samples: int | None = None
+    most: int | None = None
     tokens: int | None = None
     dollars: Decimal | None = None
     seconds: float | None = None

@@ -1,0 +1,159 @@
+"""What the searches of one request have in common, and how one of them is made. Knows neither API."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from system2.core import Meter, Started
+from system2.engine import Aside, Engine
+from system2.options import Options
+from system2.resuming import reopen
+from system2.server.booking import Booking
+from system2.server.data.keys import Key
+from system2.server.data.limits import Ticket
+from system2.server.errors import ApiError, invalid
+from system2.server.jobs import Job
+from system2.server.served import Served
+from system2.server.server import Server
+from system2.server.watch.spans import Answering
+from system2.server.wire.wanted import Wanted
+from system2.solve import compose, trace
+from system2.store import Trace, folder, new_run, read
+
+RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
+SHARE = 4  # of a cap on tokens at most this part is set aside for it
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How a request is thought about that nobody waits for.
+
+    runs   the names of its searches, one an answer; one that was begun before under its name goes on
+    meter  what all such requests share, so that they leave room for others
+    """
+
+    runs: tuple[str, ...]
+    meter: Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all searches of one request have in common.
+
+    meter   above them all. sides: the side models of each. seen: the span of the request
+    behind  nobody waits for them
+    """
+
+    wanted: Wanted
+    served: Served
+    key: Key
+    request: str
+    options: Options
+    meter: Meter
+    sides: Sequence[Aside]
+    ticket: Ticket
+    seen: Answering | None = None
+    behind: Behind | None = None
+
+
+def job(server: Server, terms: Terms, n: int) -> Job:
+    """Search number `n` of a request, not yet started. Raises ApiError 400 where it cannot be composed."""
+    own, served, key, behind = terms.options, terms.served, terms.key, terms.behind
+    if n and "seed" in own:  # every answer has a seed of its own, and always the same
+        mixed = random.Random(f"{own['seed']} {n}").getrandbits(63)
+        own = cast(Options, {**own, "seed": mixed})
+    engine = begun_before(behind.runs[n], served, own, terms.meter) if behind else None
+    if engine is None:
+        run = behind.runs[n] if behind else new_run()
+        try:
+            engine = composed(terms, run, own)
+        except ValueError as error:
+            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        engine.watchers.append(kept(run))
+    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
+    made = Job(engine, key, served.name, options=own)
+    return watch(server, made, served, terms.request, terms.ticket, terms.seen)
+
+
+def kept(run: str) -> Trace:
+    """The run's trace. Raises ApiError 503 where the disk does not take it."""
+    try:
+        return trace(run)
+    except OSError as error:
+        raise ApiError(
+            503, "The server cannot keep the trace of a run, and begins none.", "server_error",
+            type="server_error",
+        ) from error  # fmt: skip
+
+
+def composed(terms: Terms, run: str, options: Options) -> Engine:
+    """The engine, with the visible reply and the side models it is to have. Raises ValueError."""
+    served = terms.served
+    return compose(
+        terms.wanted.problem,
+        options,
+        run,
+        policy=served.policy(options),
+        parent=terms.meter,
+        reserve=0 if served.local else reserved(options.get("tokens", 0)),
+        sidecars=terms.sides,
+    )
+
+
+def watch(
+    server: Server,
+    job: Job,
+    served: Served,
+    request: str,
+    ticket: Ticket | None,
+    seen: Answering | None = None,
+) -> Job:
+    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
+    engine, key, price = job.engine, job.key, served.price
+    strategy = engine.settings.get("effort", "effort")
+    counting = server.metrics.run(
+        served.name, key.id, served.backend, strategy=strategy, price=price
+    )
+    job.after(counting.close)
+    engine.watchers += [
+        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
+        counting,
+        server.logs.run(
+            model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
+        ),
+    ]
+    if server.spans is not None:
+        drawing = (seen or server.spans).run(strategy, run=engine.name, price=price)
+        job.after(drawing.close)
+        engine.watchers.append(drawing)
+    return job
+
+
+def begun_before(run: str, served: Served, options: Options, shared: Meter) -> Engine | None:
+    """The search of this name as it goes on, or ends as it did; None: there is none. Raises ApiError 503."""
+    path = folder() / f"{run}.jsonl"
+    if not path.exists():
+        return None
+    told = cast(Options, {name: options[name] for name in options if name not in ("seed", "reply")})
+    try:
+        if not isinstance(next(iter(read(path)), None), Started):
+            path.unlink()  # it was killed before it had begun: nothing was spent
+            return None
+        return reopen(run, served.policy(options), shared, **told)
+    except (ValueError, OSError) as error:
+        raise ApiError(
+            503, f"The search that was begun cannot go on ({error}).", "server_error", type="server_error"
+        ) from error  # fmt: skip
+
+
+def again(run: str, served: Served, options: Options) -> Engine:
+    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
+    return reopen(run, served.policy(options), served.meter, **options)
+
+
+def reserved(tokens: int) -> int:
+    """Completion tokens set aside for the visible reply."""
+    return min(RESERVE, max(1, tokens // SHARE))
