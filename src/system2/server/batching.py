@@ -247,7 +247,7 @@ class Batching:
                     result(batch.id, line.n, line.custom_id, reply, absent)
                 )
                 if reply is not None:
-                    replies.append({"body": {"usage": used(reply)}})
+                    replies.append(usage_of([reply]))
             after = page[-1].n
         counts, now = await batches.counts(batch.id), int(time.time())
         told = {"total": counts.total, "completed": counts.completed}
@@ -258,7 +258,7 @@ class Batching:
             "output_file_id": await self.kept(batch, "output", bytes(out), now),
             "error_file_id": await self.kept(batch, "error", bytes(err), now),
             "request_counts": told | {"failed": counts.failed},
-            "usage": usage_of(replies),
+            "usage": usage_of([{"body": {"usage": one}} for one in replies]),
         }
         await batches.change(batch.id, was=(batch.status,), status=status, body=body)
 
@@ -273,12 +273,6 @@ class Batching:
         with suppress(IntegrityError):  # it was written before a crash
             await self.server.stored.files.add(file, content)
         return id
-
-
-def used(reply: Any) -> Any:
-    """`usage` in a reply's body; None: there is none."""
-    body = reply.get("body")
-    return body.get("usage") if isinstance(body, dict) else None
 
 
 def named(batch: Batch, n: int, count: int) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Direct:
     meter: Meter
     usage: Usage = field(default_factory=Usage)
     estimated: bool = False
-    _watchers: list[Watcher] = field(default_factory=list[Watcher])
+    watchers: list[Watcher] = field(default_factory=list[Watcher])
     _caller: Caller | None = None
     _calls: int = 0
 
@@ -57,7 +57,7 @@ class Direct:
             self.usage += event.usage
             self.estimated = self.estimated or event.estimated
             self._count(event.usage)
-        for watcher in self._watchers:
+        for watcher in self.watchers:
             watcher(event)
 
     def bill(self, usage: Usage, *, estimated: bool = False) -> None:
@@ -133,7 +133,7 @@ async def direct(
     one = Direct(
         server, served, key, request, role, Meter(price=price, parent=above or served.meter)
     )
-    one._watchers.append(Booking(server.ledger, request, key, served.name, request, price))
+    one.watchers.append(Booking(server.ledger, request, key, served.name, request, price))
     try:
         yield one
     finally:

@@ -83,7 +83,8 @@ class Served:
         """What a backend offers beside chat; its connections are kept. Not for the embedded model."""
         options = self.options
         if self._upstream is None:
-            self._upstream = Upstream(options["model_name"], options["model"], options.get("key"))
+            name, url = options.get("model_name", ""), options.get("model", "")
+            self._upstream = Upstream(name, url, options.get("key"))
         return self._upstream
 
     def prompt_tokens(self, problem: Problem) -> int:

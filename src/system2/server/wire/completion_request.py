@@ -71,4 +71,5 @@ def is_token(one: object) -> bool:
 
 def is_tokens(one: object) -> bool:
     """Are these tokens' numbers, one at least?"""
-    return isinstance(one, list) and bool(one) and all(map(is_token, cast(list[object], one)))
+    found = cast(list[object], one) if isinstance(one, list) else []
+    return bool(found) and all(map(is_token, found))

@@ -64,13 +64,15 @@ def format_of(given: TextFormat | None) -> dict[str, Any]:
         return {"type": "text"}
     if given.type == "json_object":
         return {"type": "json_object"}
-    return {
+    out = {
         "type": "json_schema",
         "name": given.name,
-        "description": given.description,
         "schema": given.schema_,
         "strict": given.strict is True,
     }
+    if given.description is not None:  # null there is no string, and clients check
+        out["description"] = given.description
+    return out
 
 
 def tool_of(tool: ResponseTool) -> dict[str, Any]:
