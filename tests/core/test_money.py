@@ -131,6 +131,16 @@ def test_dollars_bound_tokens() -> None:
     assert free.room(10**6) is None
 
 
+def test_a_parent_without_caps_keeps_nobody_waiting() -> None:
+    """What others have promised under it can never make room: the last tokens are granted at once."""
+    parent = Meter(Budget(calls=64), PRICE)
+    one, other = (Meter(Budget(tokens=8), PRICE, parent) for _ in range(2))
+    assert one.promise(1, 0, 5)
+    assert not one.idle and other.idle
+    last = other.promise(1, 0, 10)
+    assert last and last.tokens == 8
+
+
 def test_a_parent_must_grant_too() -> None:
     parent = Meter(Budget(tokens=10), PRICE)
     one, other = Meter(parent=parent), Meter(Budget(tokens=8), parent=parent)

@@ -135,8 +135,13 @@ class Meter:
 
     @property
     def idle(self) -> bool:
-        """Is nothing promised, here and above?"""
-        return all(not meter.promises for meter in self.lineage())
+        """Is nothing promised, here and above, of what has an end? Who caps nothing keeps nobody waiting."""
+        return not any(meter.promises and meter.capped for meter in self.lineage())
+
+    @property
+    def capped(self) -> bool:
+        """Is there an end to its tokens or dollars?"""
+        return self.budget.tokens is not None or self.budget.dollars is not None
 
     def lineage(self) -> Iterator[Meter]:
         """This meter and its ancestors."""

@@ -44,4 +44,7 @@ async def chatted(
     wanted = chat_wanted(body, server.may_fetch)
     begun = await begin(server, wanted, key, request, behind=behind)
     head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
-    return await finished(server, Completion(head, body, begun, wanted))
+    try:
+        return await finished(server, Completion(head, body, begun, wanted))
+    finally:
+        begun.release()

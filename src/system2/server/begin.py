@@ -24,7 +24,10 @@ from system2.server.wire.wanted import Visibility, Wanted
 
 @dataclass(slots=True)
 class Begun:
-    """The searches of one request, one for each answer that it wants. shared: the meter over them."""
+    """The searches of one request, one for each answer that it wants.
+
+    shared  the meter over them; capped: the request itself says what they may cost
+    """
 
     jobs: list[Job]
     served: Served
@@ -33,10 +36,11 @@ class Begun:
     ticket: Ticket
     request: str
     shared: Meter
+    capped: bool = False
 
     def common(self) -> Meter:
         """A meter over those that are to go on, like the one over all; what is over has spent its part."""
-        if self.shared is self.served.meter:
+        if self.shared.budget.dollars is None:
             return self.shared
         self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
         for one in self.jobs:
@@ -124,7 +128,8 @@ async def begin(
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request, shared)
+    capped = (wanted.tokens, wanted.most, wanted.dollars) != (None, None, None)
+    begun = Begun(jobs, served, show, key, ticket, request, shared, capped)
     begun.hold()
     for one in jobs:
         one.background = background

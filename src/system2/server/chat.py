@@ -55,7 +55,7 @@ class Completion:
         """One answer."""
         end = job.finished
         if end is None:
-            raise ApiError(500, "The search broke off.", "server_error", type="server_error")
+            raise broken_off()
         chosen = job.engine.tree.nodes[end.node] if end.node is not None else None
         tag = f"{self.head.id.removeprefix('chatcmpl-')}{n}_"
         whole = self.wanted.exhausted == "incomplete"
@@ -67,6 +67,11 @@ class Completion:
         ends = [job.finished for job in self.begun.jobs if job.finished]
         own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings())
         return {"usage": chat_usage(spent), "system2": own}
+
+
+def broken_off() -> ApiError:
+    """A search that ended without an end."""
+    return ApiError(500, "The search broke off.", "server_error", type="server_error")
 
 
 async def create(request: Request) -> Response:
@@ -215,6 +220,9 @@ async def streamed(
     except ApiError as error:
         yield data(error.body())
         return
+    except Exception:  # a fault of ours, which is logged; a stream has its last event all the same
+        yield data(broken_off().body())
+        raise
     if with_usage:
         yield data(one.head.of("chat.completion.chunk", []) | one.extra())
     await kept(server, one, whole(one))

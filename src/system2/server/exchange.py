@@ -44,6 +44,7 @@ class Exchange:
     body: Told = field(default_factory=dict[str, Any])  # as it was last told
     error: ApiError | None = None
     cancelled: bool = False
+    paused: bool = False
     followers: int = 0
     task: asyncio.Task[None] | None = None
     final: asyncio.Event = field(default_factory=asyncio.Event)  # all is said
@@ -95,6 +96,7 @@ class Exchange:
                 await self.settled()
             finally:
                 self.final.set()
+                self.add([])
                 if saving:
                     await saving
                 await self.keep()
@@ -104,8 +106,8 @@ class Exchange:
         tasks = [job.task for job in self.begun.jobs if job.task]
         if tasks and not self.over:
             await asyncio.wait(tasks)
-            self.finish("cancelled")
-        self.add([])
+            if not self.paused:
+                self.finish("cancelled")
 
     async def follow(self) -> None:
         """Events of the search become events of the response."""
@@ -125,7 +127,7 @@ class Exchange:
     def close(self, end: Finished) -> None:
         """The search is over. Raises ApiError where the backend failed."""
         job = self.begun.jobs[0]
-        if job.left or end.why == "cancelled":
+        if job.left or self.paused or end.why == "cancelled":
             return
         node = job.engine.tree.nodes[end.node] if end.node is not None else None
         whole = self.wanted.exhausted == "incomplete"
@@ -185,7 +187,7 @@ class Exchange:
                 while at < len(self.events):
                     yield self.events[at]
                     at += 1
-                if self.task is None or self.task.done() or self.over:
+                if self.task is None or self.final.is_set() or self.over:
                     if at >= len(self.events):
                         return
                     continue
@@ -222,6 +224,13 @@ class Exchange:
                 await asyncio.wait({self.task})
         return self.body
 
+    def pause(self) -> None:
+        """The process ends: what is in the background, and stored, is left as it is for the next one."""
+        if self.background and self.stored and not self.over:
+            self.paused = True
+            for job in self.begun.jobs:
+                job.cancel()
+
     # ---------------------------------------------------------------- what is stored
 
     async def save(self) -> None:
@@ -245,6 +254,9 @@ class Exchange:
     async def keep(self) -> None:
         """Store how it ended."""
         if self.stored is None:
+            return
+        if self.paused:
+            await self.append()
             return
         new = self.events[self.saved :]
         self.saved += len(new)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from system2.core import Event, Finished, Piece
@@ -207,7 +207,7 @@ class Jobs:
     def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
         self.known: OrderedDict[str, Job] = OrderedDict()
-        self.closing = False
+        self.closing, self.until = False, 0.0
 
     @property
     def running(self) -> list[Job]:
@@ -247,14 +247,28 @@ class Jobs:
             ):
                 del self.known[job.run]
 
-    async def close(self, grace: float) -> None:
-        """Shut down: let what runs finish for `grace` seconds, then cut it; every trace is whole."""
-        self.closing = True
-        tasks = [job.task for job in self.running if job.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
+    def end(self, seconds: float) -> None:
+        """Begin no more; what runs has so many seconds to finish. A second time changes nothing."""
+        if not self.closing:
+            self.closing = True
+            self.until = asyncio.get_running_loop().time() + seconds
+
+    async def over(self) -> None:
+        """Wait until nothing runs, or the time to finish is over."""
+        left = self.until - asyncio.get_running_loop().time()
+        if tasks := [job.task for job in self.running if job.task]:
+            await asyncio.wait(tasks, timeout=max(0.0, left))
+
+    def hurry(self) -> None:
+        """Every search answers with what it has."""
         for job in self.running:
+            job.stop("shutdown")
+
+    async def cut(self) -> None:
+        """End what still runs, without another call; every trace is whole."""
+        tasks = [job.task for job in self.running if job.task]
+        for job in self.running:
+            job.stop("shutdown")
             job.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        if tasks:
+            await asyncio.wait(tasks)

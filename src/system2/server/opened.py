@@ -11,6 +11,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from system2.server.batching import Batching
+from system2.server.closing import closed
 from system2.server.data.database import Database
 from system2.server.data.keys import Keys
 from system2.server.data.ledger import Ledger
@@ -65,7 +66,7 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         finally:
             sweeper.cancel()
             await server.batching.close()
-            await server.jobs.close(settings.grace)
+            await closed(server, settings.grace)
             with suppress(asyncio.CancelledError):
                 await sweeper
             for one in served:

@@ -12,6 +12,7 @@ import uvicorn
 
 from system2.server import assets, sockets
 from system2.server.app import application
+from system2.server.closing import HURRY, closed
 from system2.server.opened import opened
 from system2.server.served import Served
 from system2.server.server import Server, Settings
@@ -35,6 +36,7 @@ class Process:
         self, settings: Settings, served: Sequence[Served], said: Callable[[str], None]
     ) -> None:
         self.settings, self.served, self.said = settings, served, said
+        self.closing: asyncio.Task[None] | None = None
 
     async def run(self, sock: socket.socket, signals: Sequence[signal.Signals]) -> int:
         """Serve until one of these signals; its exit status. Raises ValueError, OSError where it cannot begin."""
@@ -45,7 +47,7 @@ class Process:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                timeout_graceful_shutdown=max(1, round(self.settings.grace + 5)),
+                timeout_graceful_shutdown=max(1, round(self.settings.grace + HURRY + 2)),
                 http="h11",  # httptools, where it is installed, bounds no header
                 ws="websockets-sansio",
                 h11_max_incomplete_event_size=64 * 1024,
@@ -54,29 +56,27 @@ class Process:
             unicorn = Unicorn(config)
             loop = asyncio.get_running_loop()
             for one in signals:
-                loop.add_signal_handler(one, self.end, unicorn, server, loop)
+                loop.add_signal_handler(one, self.end, unicorn, server)
             self.said(self.greeting(sock, server))
             with suppress(asyncio.CancelledError):
                 await unicorn.serve([sock])
+            if self.closing:
+                await self.closing
             for one in signals:
                 loop.remove_signal_handler(one)
         return 0
 
-    def end(self, unicorn: uvicorn.Server, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        """A signal: take nothing new; what runs may finish, answers with what it has after the grace."""
+    def end(self, unicorn: uvicorn.Server, server: Server) -> None:
+        """A signal: take nothing new; what runs may finish, then answers with what it has. Another: at once."""
         if unicorn.should_exit:
             unicorn.force_exit = True
+            server.jobs.until = 0.0
             for job in server.jobs.running:
                 job.cancel()
             return
         unicorn.should_exit = True
-        server.jobs.closing = True
-        loop.call_later(self.settings.grace, self.hurry, server)
-
-    def hurry(self, server: Server) -> None:
-        """The grace is over: every search answers with what it has."""
-        for job in server.jobs.running:
-            job.stop("shutdown")
+        server.jobs.end(self.settings.grace)
+        self.closing = asyncio.create_task(closed(server, self.settings.grace))
 
     def greeting(self, sock: socket.socket, server: Server) -> str:
         """Where it is, what it offers, and who may come in."""

@@ -65,6 +65,10 @@ async def taken_up(begun: Begun, n: int, shared: Meter) -> Job:
         return Job(unbegun(one, shared), begun.key, served.name, options=one.options)
     options = cast(Options, {**served.options, **one.options})
     given = cast(Options, {k: v for k, v in options.items() if k not in ("seed", "reply")})
+    if (
+        not begun.capped and "tokens" in given
+    ):  # what may have been lost with the client is not its fault
+        given["tokens"] += one.engine.meter.usage.unseen
     try:
         engine = await asyncio.to_thread(reopen, one.run, served.policy(options), shared, **given)
     except (ValueError, OSError) as error:

@@ -252,7 +252,21 @@ async def streamed(
             if first and "delta" in one:
                 first()
             yield event(one)
+    if held.paused:
+        yield event(interrupted(len(held.events)))
     yield DONE
+
+
+def interrupted(count: int) -> Told:
+    """The last event of a stream whose server ends before the response does."""
+    return {
+        "type": "error",
+        "code": "server_error",
+        "message": "The server is shutting down. The response goes on with the next one: follow it again "
+        f"with starting_after={count - 1}.",
+        "param": None,
+        "sequence_number": count,
+    }
 
 
 # -------------------------------------------------------------------- later
