@@ -267,6 +267,6 @@ SPOTS: tuple[Spot, ...] = (
     ),
     Spot(
         "POST", f"{RUN}/control", control, "chat", "Answer now, stop, or go on with more",
-        shapes.Control, shapes.Controlled,
+        shapes.RunControl, shapes.Controlled,
     ),
 )  # fmt: skip
