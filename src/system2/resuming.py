@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack, cast
 
 from system2.core import Event, Meter, Policy, Resumed, Started, Usage
-from system2.engine import Engine, Recall
+from system2.engine import Aside, Engine, Recall
 from system2.options import Options, is_url, priced
 from system2.policies.failures import public
 from system2.records import find
@@ -33,6 +33,9 @@ def reopen(
     run: str,
     backend: Policy | None = None,
     parent: Meter | None = None,
+    *,
+    reserve: int = 0,
+    sidecars: Sequence[Aside] = (),
     **options: Unpack[Options],
 ) -> Engine:
     """The engine of a run that was stopped: its name, the beginning of one, or `last`.
@@ -40,6 +43,7 @@ def reopen(
     What the run has paid for is found again; what was under way when it was killed counts as spent,
     as far as it may have cost something, and is asked for once more. Raises ValueError in a sentence
     where there is no such run, another process is at it, or objects are missing that it was given;
+    side models are given anew, as `compose` takes them;
     OSError where its trace cannot be written.
     """
     path = find(run)
@@ -50,7 +54,15 @@ def reopen(
             f"the run {path.stem} is still going on in another process; wait for its end, or stop it"
         ) from error
     try:
-        engine = regrown(path.stem, list(read(path)), options, backend, parent)
+        engine = regrown(
+            path.stem,
+            list(read(path)),
+            options,
+            backend,
+            parent,
+            reserve=reserve,
+            sidecars=sidecars,
+        )
     except BaseException:
         trace.close()
         raise
@@ -75,6 +87,9 @@ def regrown(
     options: Options,
     policy: Policy | None = None,
     parent: Meter | None = None,
+    *,
+    reserve: int = 0,
+    sidecars: Sequence[Aside] = (),
 ) -> Engine:
     """An engine that knows these events. Raises ValueError."""
     started = events[0] if events else None
@@ -111,7 +126,15 @@ def regrown(
     kept = {"seed": started.seed, "reply": started.reply}
     given = cast(Options, {**merged(then, options, run, recall), **kept})
     return compose(
-        started.problem, given, run, recall, ordered=started.ordered, policy=policy, parent=parent
+        started.problem,
+        given,
+        run,
+        recall,
+        ordered=started.ordered,
+        policy=policy,
+        parent=parent,
+        reserve=reserve,
+        sidecars=sidecars,
     )
 
 

@@ -26,7 +26,7 @@ from system2.server.wire.wanted import Visibility, Wanted
 class Begun:
     """The searches of one request, one for each answer that it wants.
 
-    shared  the meter over them; capped: the request itself says what they may cost
+    terms  how they were begun; None: in another process
     """
 
     jobs: list[Job]
@@ -35,20 +35,7 @@ class Begun:
     key: Key
     ticket: Ticket
     request: str
-    shared: Meter
-    capped: bool = False
-
-    def common(self) -> Meter:
-        """A meter over those that are to go on, like the one over all; what is over has spent its part."""
-        if self.shared.budget.dollars is None:
-            return self.shared
-        self.shared = Meter(self.shared.budget, self.shared.price, self.served.meter)
-        for one in self.jobs:
-            for role, usage in (
-                one.finished.roles if one.finished and not one.left else {}
-            ).items():
-                self.shared.book(usage, role)
-        return self.shared
+    terms: Terms | None
 
     def hold(self) -> None:
         """A request wants this; whoever calls it must `release` it, however the request ends."""
@@ -128,8 +115,7 @@ async def begin(
     except BaseException:
         ticket.settle(0)
         raise
-    capped = (wanted.tokens, wanted.most, wanted.dollars) != (None, None, None)
-    begun = Begun(jobs, served, show, key, ticket, request, shared, capped)
+    begun = Begun(jobs, served, show, key, ticket, request, terms)
     begun.hold()
     for one in jobs:
         one.background = background

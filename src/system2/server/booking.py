@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
-from system2.core import Billed, Called, Event, Price
+from system2.core import Billed, Called, Event, Price, Resumed
+from system2.engine.recall import missing
 from system2.server.data.keys import Key
 from system2.server.data.ledger import Entry, Ledger
 from system2.server.data.limits import Ticket
@@ -42,6 +44,33 @@ class Booking:
                     self.ticket.booked(entry.dollars)
             case _:
                 pass
+
+    def catch_up(self, events: Iterable[Event]) -> None:
+        """Book what a process told of that may have died before it was booked: the same entries, once.
+
+        A call that it never had a bill for is booked at the most that it may have cost.
+        """
+        left: dict[int, Called] = {}
+        for event in events:
+            match event:
+                case Called():
+                    left[event.call] = event
+                    self(event)
+                case Billed():
+                    left.pop(event.call, None)
+                    self(event)
+                case Resumed():
+                    self.lose(left)
+                case _:
+                    pass
+        self.lose(left)
+
+    def lose(self, left: dict[int, Called]) -> None:
+        """Nothing more will be heard of these calls."""
+        for called in left.values():
+            self(called)
+            self(Billed(called.ask, called.call, called.role, missing(called), estimated=True))
+        left.clear()
 
     def entry(self, event: Billed) -> Entry:
         """A bill as the ledger has it."""

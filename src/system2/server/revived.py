@@ -6,8 +6,10 @@ import asyncio
 import secrets
 from typing import Any, cast
 
-from system2.core import Style
-from system2.server.begin import Begun
+from system2.core import Started, Style
+from system2.options import Options
+from system2.server.begin import Begun, shown
+from system2.server.beside import beside
 from system2.server.data.keys import LOCAL
 from system2.server.data.responses import Response
 from system2.server.errors import ApiError
@@ -15,7 +17,7 @@ from system2.server.exchange import Exchange
 from system2.server.jobs import Job
 from system2.server.responses import started
 from system2.server.server import Server
-from system2.server.terms import again, watch
+from system2.server.terms import again, told_before, watch
 from system2.server.wire.response_object import ended
 from system2.server.wire.response_writer import ResponseWriter
 from system2.server.wire.wanted import Wanted
@@ -46,23 +48,32 @@ async def taken_up(server: Server, one: Response) -> None:
         raise ValueError("its key is gone")
     served, _ = server.models.find(one.model)
     assert one.run
-    engine = await asyncio.to_thread(again, one.run, served, {**served.options})
+    before = await asyncio.to_thread(told_before, one.run)
+    if not before or not isinstance(before[0], Started):
+        raise ValueError("it had not begun")
+    opening = before[0]
+    asked = cast(dict[str, Any], one.body.get("reasoning") or {})
+    summaries = bool(asked.get("summary"))
+    reply = opening.reply or Style()
+    wanted = Wanted(served.name, opening.problem, reply=reply, summary=summaries)
+    show = shown(wanted, served, key)
+    options: Options = {**served.options}
+    if tokens := opening.settings.get("tokens"):
+        options["tokens"] = int(tokens)
+    sides = beside(wanted, served, show, key.locale, None)
+    engine = await asyncio.to_thread(again, one.run, served, options, served.meter, sides)
     ticket = await server.limits.admit(key, 0, None)
     request = f"req_{secrets.token_hex(16)}"
-    job = watch(server, Job(engine, key, served.name), served, request, ticket)
-    server.jobs.add(job)
-    begun = Begun([job], served, served.visibility, key, ticket, request, served.meter)
+    job = watch(server, Job(engine, key, served.name), served, request, ticket, None, before)
+    begun = Begun([job], served, show, key, ticket, request, None)
     begun.hold()
     job.after(begun.settle)
-    reply = engine.replying.style if engine.replying else Style()
-    asked = cast(dict[str, Any], one.body.get("reasoning") or {})
-    told = bool(asked.get("summary"))
-    wanted = Wanted(served.name, engine.problem, reply=reply, summary=told)
+    server.jobs.add(job)
     written = ResponseWriter(
         body={**one.body, "output": []},
         tag=one.id.removeprefix("resp_"),
         show=begun.show,
-        summaries=told,
+        summaries=summaries,
         thinks=False,
         live=False,  # what was said before the end stands already, and may be worded otherwise now
         logprobs=reply.top_logprobs is not None,

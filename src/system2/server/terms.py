@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from system2.core import Meter, Started
+from system2.core import Event, Meter, Started
 from system2.engine import Aside, Engine
 from system2.options import Options
 from system2.resuming import reopen
@@ -65,7 +65,8 @@ def job(server: Server, terms: Terms, n: int) -> Job:
     if n and "seed" in own:  # every answer has a seed of its own, and always the same
         mixed = random.Random(f"{own['seed']} {n}").getrandbits(63)
         own = cast(Options, {**own, "seed": mixed})
-    engine = begun_before(behind.runs[n], served, own, terms.meter) if behind else None
+    before = told_before(behind.runs[n]) if behind else []
+    engine = taken_up(behind.runs[n], terms, own) if behind and before else None
     if engine is None:
         run = behind.runs[n] if behind else new_run()
         try:
@@ -73,9 +74,8 @@ def job(server: Server, terms: Terms, n: int) -> Job:
         except ValueError as error:
             raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
         engine.watchers.append(kept(run))
-    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     made = Job(engine, key, served.name, options=own)
-    return watch(server, made, served, terms.request, terms.ticket, terms.seen)
+    return watch(server, made, served, terms.request, terms.ticket, terms.seen, before)
 
 
 def kept(run: str) -> Trace:
@@ -98,7 +98,7 @@ def composed(terms: Terms, run: str, options: Options) -> Engine:
         run,
         policy=served.policy(options),
         parent=terms.meter,
-        reserve=0 if served.local else reserved(options.get("tokens", 0)),
+        reserve=spared(served, options),
         sidecars=terms.sides,
     )
 
@@ -110,16 +110,23 @@ def watch(
     request: str,
     ticket: Ticket | None,
     seen: Answering | None = None,
+    before: Sequence[Event] = (),
 ) -> Job:
-    """Who hears of its events: the ledger, and whoever counts, draws and logs."""
+    """Who hears of its events: the ledger, and whoever counts, draws and logs.
+
+    before  what it told in a process that may have died before all of it was booked
+    """
     engine, key, price = job.engine, job.key, served.price
+    engine.settings |= {"key": key.id, "served": served.name}  # whose run it is, for those who ask
     strategy = engine.settings.get("effort", "effort")
     counting = server.metrics.run(
         served.name, key.id, served.backend, strategy=strategy, price=price
     )
     job.after(counting.close)
+    booking = Booking(server.ledger, engine.name, key, served.name, request, price, ticket)
+    booking.catch_up(before)
     engine.watchers += [
-        Booking(server.ledger, engine.name, key, served.name, request, price, ticket),
+        booking,
         counting,
         server.logs.run(
             model=served.name, key=key.id, backend=served.backend, request=request, run=engine.name
@@ -132,28 +139,49 @@ def watch(
     return job
 
 
-def begun_before(run: str, served: Served, options: Options, shared: Meter) -> Engine | None:
-    """The search of this name as it goes on, or ends as it did; None: there is none. Raises ApiError 503."""
+def told_before(run: str) -> list[Event]:
+    """What the run of this name has told already; nothing where it never began. Raises ApiError 503."""
     path = folder() / f"{run}.jsonl"
-    if not path.exists():
-        return None
-    told = cast(Options, {name: options[name] for name in options if name not in ("seed", "reply")})
     try:
-        if not isinstance(next(iter(read(path)), None), Started):
-            path.unlink()  # it was killed before it had begun: nothing was spent
-            return None
-        return reopen(run, served.policy(options), shared, **told)
+        events = [*read(path)] if path.exists() else []
+        if events and not isinstance(events[0], Started):
+            raise ValueError("its trace does not begin at its beginning")
+        if not events:  # it was killed before it had begun: nothing was spent
+            path.unlink(missing_ok=True)
     except (ValueError, OSError) as error:
-        raise ApiError(
-            503, f"The search that was begun cannot go on ({error}).", "server_error", type="server_error"
-        ) from error  # fmt: skip
+        raise stuck(error) from error
+    return events
 
 
-def again(run: str, served: Served, options: Options) -> Engine:
-    """A run that was stopped, as it goes on. Raises ValueError, OSError."""
-    return reopen(run, served.policy(options), served.meter, **options)
+def taken_up(run: str, terms: Terms, options: Options) -> Engine:
+    """The search of this name as it goes on, or ends as it did. Raises ApiError 503."""
+    try:
+        return again(run, terms.served, options, terms.meter, terms.sides)
+    except (ValueError, OSError) as error:
+        raise stuck(error) from error
 
 
-def reserved(tokens: int) -> int:
+def stuck(error: Exception) -> ApiError:
+    """A search that was begun, and cannot go on just now."""
+    said = f"The search that was begun cannot go on ({error})."
+    return ApiError(503, said, "server_error", type="server_error")
+
+
+def again(
+    run: str, served: Served, options: Options, meter: Meter, sides: Sequence[Aside]
+) -> Engine:
+    """A run that was stopped, as it goes on: with its side models. Raises ValueError, OSError."""
+    own = {name: value for name, value in options.items() if name not in ("seed", "reply")}
+    return reopen(
+        run,
+        served.policy(options),
+        meter,
+        reserve=spared(served, options),
+        sidecars=sides,
+        **cast(Options, own),
+    )
+
+
+def spared(served: Served, options: Options) -> int:
     """Completion tokens set aside for the visible reply."""
-    return min(RESERVE, max(1, tokens // SHARE))
+    return 0 if served.local else min(RESERVE, max(1, options.get("tokens", 0) // SHARE))
