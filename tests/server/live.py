@@ -16,7 +16,7 @@ import uvicorn
 from policies.counting_server import Server as Backend
 
 from system2.core import Price, Usage
-from system2.server import assets
+from system2.server import assets, sockets
 from system2.server.app import application
 from system2.server.data.ledger import Entry
 from system2.server.opened import opened
@@ -86,16 +86,19 @@ class Live:
     app: Any
     port: int
 
-    async def begin(self, path: str, body: Any = None, **headers: str) -> Caller:
+    async def begin(
+        self, path: str, body: Any = None, *, method: str = "", **headers: str
+    ) -> Caller:
         """Send a request; HTTP/1.0, so that the body ends with the connection and has no frames."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         data = b"" if body is None else json.dumps(body).encode()
         given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(data))}
         given |= {"Content-Type": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
+        version = "1.1" if "Upgrade" in given else "1.0"
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-        writer.write(f"{method} {path} HTTP/1.0\r\n{lines}\r\n".encode() + data)
+        writer.write(f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode() + data)
         await writer.drain()
         return Caller(reader, writer)
 
@@ -174,7 +177,7 @@ async def live(
         sock.bind(("127.0.0.1", 0))
         sock.listen(256)
         sock.setblocking(False)
-        app = application(server, SPOTS, assets.ROUTES)
+        app = application(server, SPOTS, [*assets.ROUTES, *sockets.ROUTES])
         config = uvicorn.Config(
             app,
             log_config=None,
