@@ -103,7 +103,8 @@ class Server:
 def weight(held: Any) -> int:
     """How many events the searches of a request have told; one under way must not be forgotten."""
     jobs = held.begun.jobs
-    return sum(len(job.events) for job in jobs if job.task and job.task.done())
+    over = all(job.task and job.task.done() for job in jobs)
+    return max(1, sum(len(job.events) for job in jobs)) if over else 0
 
 
 @dataclass(slots=True)
