@@ -12,7 +12,7 @@ export Q
 export PYTHON
 
 .NOTPARALLEL:
-.PHONY: help ask question test test-slow golden check bench bench-search clean
+.PHONY: help ask question test test-slow golden check bench bench-search bench-server clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -42,6 +42,10 @@ bench: $(VENV)/.dev $(VENV)/.kernel ## measure speed and print ratios (minutes)
 bench-search: $(VENV)/.dev $(PEERS)/.made ## measure strategies, stop rules, accounting and faults, with peers beside them
 	@for one in search routing countdown parallel stopping game24 usage faults kills chinese peers; do \
 		echo "benchmarks/$$one.py"; $(BIN)/python "benchmarks/$$one.py" || exit 1; done
+
+bench-server: $(VENV)/.dev ## measure the server: money, leaving clients, load, its end (about ten minutes)
+	@for one in money leaving load ends; do \
+		echo "benchmarks/serving_$$one.py"; $(BIN)/python "benchmarks/serving_$$one.py" || exit 1; done
 
 clean: ## remove caches and builds; .venv and runs stay
 	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage
