@@ -40,7 +40,9 @@ def row(name: str, cells: list[Any], fine: bool) -> bool:
 
 def faults(one: Serving, given: argparse.Namespace) -> bool:
     """Ledger and truth, fault by fault."""
-    print("| fault | requests | calls | booked | sent | booked ÷ sent | unseen ≤ | estimated | disputed | |")
+    print(
+        "| fault | requests | calls | booked | sent | booked ÷ sent | unseen ≤ | estimated | disputed | |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     met, since = True, 0
     kinds: dict[str, dict[str, Any]] = {**EXACT, **BROKEN, **{name: {"lies": n} for name, n in LIES.items()}}  # fmt: skip
@@ -89,7 +91,13 @@ def caps(one: Serving, given: argparse.Namespace) -> bool:
             own = {"budget": {"usd": dollars}} if n % 2 else {}
             question, stream = f"why {turn} {n}?", n % 4 > 1
             if n % 3:
-                body = chat(question, stream, max_completion_tokens=tokens, reasoning_effort=effort, system2=own)
+                body = chat(
+                    question,
+                    stream,
+                    max_completion_tokens=tokens,
+                    reasoning_effort=effort,
+                    system2=own,
+                )
                 if stream:
                     body["stream_options"] = {"include_usage": True}
                 bodies.append((CHAT, body))
@@ -104,13 +112,18 @@ def caps(one: Serving, given: argparse.Namespace) -> bool:
             seen += 1
             used = found["usage"].get("output_tokens", found["usage"].get("completion_tokens"))
             limit = body.get("max_completion_tokens") or body["max_output_tokens"]
-            cost, cap = found["system2"]["cost"]["usd"], body["system2"].get("budget", {}).get("usd")
+            cost, cap = (
+                found["system2"]["cost"]["usd"],
+                body["system2"].get("budget", {}).get("usd"),
+            )
             over += used > limit or (cap is not None and cost > cap)
             worst = max(worst, used / limit, cost / cap if cap else 0.0)
     rows, _ = one.settled(since)
     del rows
     count = 4 * given.count
-    print("\n| caps | requests | with usage | answered honestly | beyond a cap | spent ÷ cap, at worst | |")
+    print(
+        "\n| caps | requests | with usage | answered honestly | beyond a cap | spent ÷ cap, at worst | |"
+    )
     print("|---|---|---|---|---|---|---|")
     return row("tokens and dollars", [count, seen, answers, over, f"{worst:.3f}"], answers == count and not over)  # fmt: skip
 

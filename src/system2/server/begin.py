@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,7 @@ from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
+from system2.verifiers.form import sound
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ async def begin(
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)
+    await form(wanted)
     tokens = (options.get("tokens") or EFFORTS[effort].tokens) * wanted.n
     ticket = await server.limits.admit(key, tokens, dollars_of(options, served.price, tokens))
     try:
@@ -122,6 +125,15 @@ async def begin(
         one.after(begun.settle)
         server.jobs.add(one)
     return begun
+
+
+async def form(wanted: Wanted) -> None:
+    """Look at the schema that the reply is to satisfy, where nobody waits for that. Raises ApiError 400."""
+    if wanted.reply.format and wanted.reply.format.schema:
+        try:
+            await asyncio.to_thread(sound, wanted.reply.format.schema)
+        except ValueError as error:
+            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
