@@ -27,7 +27,6 @@ from typing import Any
 
 from replies import Manners, Replies, cut, recorded
 
-
 ODD = ("throttle", "garbage", "short", "stall", "loris", "reset_after")
 
 

@@ -73,7 +73,7 @@ class Serving:
         command = [sys.executable, "-m", "system2", "serve", "--port", "0", "--model", self.backend.url,
                    "--model-name", "pretend", "--price", PRICE, *self.options]  # fmt: skip
         self.log = f"{self.place}/server.log"
-        with open(self.log, "a") as log:
+        with Path(self.log).open("a") as log:
             at = log.tell()
             self.process = subprocess.Popen(command, env=env, stderr=log)
         end = time.monotonic() + 120

@@ -18,7 +18,18 @@ from random import Random
 from typing import Any
 
 from replies import Manners
-from serving import CHAT, RESPONSES, Reply, Serving, body_of, chat, completion, response, sent, verdict  # fmt: skip
+from serving import (  # fmt: skip
+    CHAT,
+    RESPONSES,
+    Reply,
+    Serving,
+    body_of,
+    chat,
+    completion,
+    response,
+    sent,
+    verdict,
+)
 
 EXACT = {"HTTP 429": {"throttle": 0.3}, "HTTP 500": {"fail": 0.3}, "reset after the body": {"reset_after": 0.5},
          "slow loris": {"loris": 0.5}}  # fmt: skip
