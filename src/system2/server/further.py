@@ -12,12 +12,12 @@ from system2.core import Budget
 from system2.engine import Engine
 from system2.options import LIMIT, Options, amount
 from system2.resuming import reopen
-from system2.server.begin import dollars_of
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.history import History
 from system2.server.jobs import Job
 from system2.server.server import Server
+from system2.server.spending import dollars_of
 from system2.server.terms import watch
 
 

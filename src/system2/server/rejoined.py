@@ -10,10 +10,11 @@ from typing import cast
 from system2.core import Meter
 from system2.engine import Engine
 from system2.options import Options
-from system2.server.begin import Begun, dollars_of
+from system2.server.begin import Begun
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
 from system2.server.server import Server
+from system2.server.spending import dollars_of
 from system2.server.terms import Terms, again, kept, watch
 
 
