@@ -92,14 +92,8 @@ async def begin(
     seen      the span of the request
     behind    nobody waits for it
     """
-    if server.jobs.closing:
-        raise ApiError(
-            503, "The server is shutting down.", "overloaded", type="server_error",
-            headers={"Retry-After": "5"},
-        )  # fmt: skip
     served, carried = server.models.find(wanted.model)
-    if not key.allows(served.name):
-        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    opens(server, key, served)
     if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
         raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
     effort = effort_of(wanted, served, carried, key)
@@ -123,6 +117,17 @@ async def begin(
         one.after(begun.settle)
         server.jobs.add(one)
     return begun
+
+
+def opens(server: Server, key: Key, served: Served) -> None:
+    """Raises ApiError 503 where the server takes nothing new, 403 where the key may not use this model."""
+    if server.jobs.closing:
+        raise ApiError(
+            503, "The server is shutting down.", "overloaded", type="server_error",
+            headers={"Retry-After": "5"},
+        )  # fmt: skip
+    if not key.allows(served.name):
+        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
