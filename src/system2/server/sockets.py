@@ -103,6 +103,10 @@ class Connection:
 
     async def answer(self, wish: bytes) -> None:
         """The events of one response. Raises ApiError."""
+        key = await asking(self.socket, self.server)
+        if key.id != self.key.id:  # a server without keys has got some
+            raise ApiError(401, "Incorrect API key provided.", "invalid_api_key")
+        self.key = key
         body = parsed(wish)
         kind = body.get("type")
         if kind != "response.create":
@@ -146,16 +150,19 @@ class Connection:
                 await self.send({"type": "error", "status": error.status, **error.body()})
 
 
+async def asking(socket: WebSocket, server: Server) -> Key:
+    """Whose connection this is, as things are now. Raises ApiError 401, 403."""
+    key = await server.who(socket.headers)
+    if not key.may("chat"):
+        raise ApiError(403, "This key lacks the scope chat.", "insufficient_scope")
+    return key
+
+
 async def connect(socket: WebSocket) -> None:
     """A client that wants to stay: who it is, is asked before it is let in."""
     server: Server = socket.app.state.server
-    headers = socket.headers
     try:
-        key = await server.who(
-            headers.get("authorization"), headers.get("host", ""), headers.get("origin")
-        )
-        if not key.may("chat"):
-            raise ApiError(403, "This key lacks the scope chat.", "insufficient_scope")
+        key = await asking(socket, server)
     except ApiError as error:
         from starlette.responses import Response
 
