@@ -26,7 +26,15 @@ _STOP = re.compile(
     rf"(?P<mark>[{_WEAK}{_STRONG}][{re.escape(_ENDERS)}]*+)(?P<gap>\s*+)(?=\S)|(?P<blank>\s++)(?=\S)"
 )
 _MARKER = re.compile(r"\s*</?step>\s*")
-_MARKED = re.compile(r"(?:\s*+</?step>)++\s*+(?=\S)")
+_MARKED = re.compile(r"(?<!\s)(?:\s*+</?step>)++\s*+(?=\S)")
+# A model may write one of these for ever. Text is looked at again with each piece as long as it cannot
+# be judged, so what is more than anybody means by it is dropped; looked for once a run: all is linear.
+_MOST = 1_000
+_AGAIN = re.compile(r"(</?step>)(?:\s*+</?step>)++")
+_BLANKS = re.compile(rf"(?<!\s)(\s{{{_MOST}}})\s++")
+_RUN = re.compile(
+    rf"(?<![{re.escape(_ENDERS)}])([{re.escape(_ENDERS)}]{{{_MOST}}})[{re.escape(_ENDERS)}]++"
+)
 
 # Abbreviations of the languages that write them; the second row only before a number.
 _ABBREVIATED = re.compile(r"(?:mrs?|ms|dr|prof|sr|jr|st|vs|cf|al|approx|resp|viz|bzw|ca|etc)")
@@ -73,6 +81,7 @@ class Segmenter:
         if self.fresh:
             start = self._raw.lstrip()
             if OPEN.startswith(start):  # also where nothing is left
+                self._raw = self._raw if start else self._raw[:_MOST]
                 return []
             self.fresh = False
             if start.startswith(OPEN):
@@ -137,7 +146,7 @@ class Segmenter:
     def _write(self, text: str) -> list[Span]:
         if self.kind == "reply":
             return self._span(text if self.filled else text.lstrip())
-        text, spans, at = self._held + text, list[Span](), 0
+        text, spans, at = self._bounded(self._held + text), list[Span](), 0
         held = self._hold(text)
         for start, resume in self._cuts(text, held):
             if self.filled or text[at:start].strip():
@@ -158,6 +167,16 @@ class Segmenter:
         self.filled = self.filled or bool(text.strip())
         return [Span(text, self.kind)]
 
+    def _bounded(self, text: str) -> str:
+        """Without what is too much of the same: blanks, marks, ends of sentences."""
+        if self.by == "marker":
+            text = _AGAIN.sub(r"\1", text)
+        if len(text) > _MOST:
+            text = _BLANKS.sub(r"\1", text)
+            if self.by == "sentence":
+                text = _RUN.sub(r"\1", text)
+        return text
+
     def _hold(self, text: str) -> int:
         """From where on the text cannot be judged before more comes."""
         if self.by == "marker":
@@ -171,19 +190,21 @@ class Segmenter:
         return len(rest) - len(rest[len(rest.rstrip(_ENDERS)) :].lstrip(_CLOSERS))
 
     def _cuts(self, text: str, held: int) -> list[tuple[int, int]]:
-        """Where steps may end, and where the next would begin: what lies between is dropped."""
+        """Where steps may end, and where the next would begin: what lies between is dropped.
+
+        No end is looked for behind `held`: nothing follows there, and each start would be tried.
+        """
         if self.by == "marker":
             body = text[: len(text) - _partial(text, _MARKS)]
             return [(m.start(), m.end()) for m in _MARKED.finditer(body)]
         found: list[tuple[int, int]] = []
         at = 0
-        for m in (_STOP if self.by == "sentence" else _BLANK).finditer(text):
+        for m in (_STOP if self.by == "sentence" else _BLANK).finditer(text, 0, held + 1):
             mark = m["mark"] if self.by == "sentence" else None
             gap = (m["gap"] if mark else m[0]) or ""
             if gap.count("\n") < 2:
-                before = (text[at : m.start()] if found else self._tail + text[: m.start()])[
-                    -_REACH:
-                ]
+                near = text[max(at, m.start() - _REACH) : m.start()]
+                before = near if found else (self._tail + near)[-_REACH:]
                 if not mark or not _ends(before, mark, gap, text[m.end()]):
                     continue
             # A line's end belongs to the step it ends, an indent or a space to the step it begins.
@@ -240,7 +261,7 @@ _ANSWER = re.compile(
 )
 # What goes on below the line of an answer: up to the end of its fence, or lines set in under it.
 _MORE = re.compile(
-    r"[ \t]*(?P<whole>(?P<fence>```+)[^\n]*\n(?:.*?\n)?(?P=fence)|\S[^\n]*(?:\n[ \t]+\S[^\n]*)+)",
+    r"[ \t]*(?P<whole>(?P<fence>`{3,20}+)[^\n]*\n(?:.*?\n)?(?P=fence)|\S[^\n]*(?:\n[ \t]+\S[^\n]*)+)",
     re.DOTALL,
 )
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
