@@ -16,7 +16,7 @@ import uvicorn
 from policies.counting_server import Server as Backend
 
 from system2.core import Price, Usage
-from system2.server import assets
+from system2.server import assets, sockets
 from system2.server.app import application
 from system2.server.data.ledger import Entry
 from system2.server.opened import opened
@@ -165,16 +165,22 @@ def served(url: str, **options: Any) -> Served:
 
 @asynccontextmanager
 async def live(
-    folder: Path, backend: Backend, *, keys: bool = False, most: int = 256, **options: Any
+    folder: Path,
+    backend: Backend,
+    *,
+    keys: bool = False,
+    most: int = 256,
+    grace: float = 5.0,
+    **options: Any,
 ) -> AsyncGenerator[Live]:
     """Serve; at the end nothing that was begun is left."""
-    settings = Settings(database=f"sqlite:///{folder}/server.db", grace=5.0, keys=keys, most=most)
+    settings = Settings(database=f"sqlite:///{folder}/server.db", grace=grace, keys=keys, most=most)
     async with opened(settings, [served(backend.url, **options)]) as server:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         sock.listen(256)
         sock.setblocking(False)
-        app = application(server, SPOTS, assets.ROUTES)
+        app = application(server, SPOTS, [*assets.ROUTES, *sockets.ROUTES])
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -104,3 +104,55 @@ def test_each_answer_of_a_request_is_a_search_at_once(tmp_path: Path) -> None:
                 assert (await one.ask(CHAT, chat(False, "then?", n=3), **who)).status == 200
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "over"])
+def test_more_for_a_run_is_admitted_for_all_it_may_cost(running: bool, tmp_path: Path) -> None:
+    async def main() -> None:
+        with Backend(Manners(paragraphs=40, pace=0.002)) as backend:
+            async with live(tmp_path, backend) as one:
+                key, who = await key_of(one, dollars_a_request=CENT)
+                body = chat(True, max_completion_tokens=100)
+                first = await one.begin(CHAT, body, **who)
+                await until(lambda: bool(backend.records))
+                if not running:
+                    await first.reply()
+                    await one.idle()
+                (run,) = one.server.jobs.known
+                place = f"/v1/system2/runs/{run}/control"
+                for usd, status in ((0.0001, 403), (0.02, 403)):
+                    much = {"action": "more", "add_budget": {"usd": usd, "tokens": 10**6}}
+                    reply = await one.ask(place, much, **who)
+                    assert reply.status == status, reply.body
+                statuses = [
+                    (
+                        await one.ask(
+                            place, {"action": "more", "add_budget": {"usd": 0.004}}, **who
+                        )
+                    ).status
+                    for _ in range(6)
+                ]
+                assert 403 in statuses and statuses[-1] in (403, 409), statuses
+                if running:
+                    first.leave()
+                for job in one.server.jobs.known.values():
+                    job.cancel()
+                assert await cost(one, key) <= CENT
+
+    asyncio.run(main())
+
+
+def test_more_needs_the_effort_and_the_model(tmp_path: Path) -> None:
+    async def main() -> None:
+        with Backend(Manners(paragraphs=4)) as backend:
+            async with live(tmp_path, backend) as one:
+                key, who = await key_of(one)
+                assert (await one.ask(CHAT, chat(False), **who)).status == 200
+                (run,) = one.server.jobs.known
+                more = {"action": "more", "add_budget": {"tokens": 100}}
+                for limits in ({"most_effort": "none"}, {"models": ("another",)}):
+                    await one.server.keys.change(Key(key.id, "a", **limits))
+                    reply = await one.ask(f"/v1/system2/runs/{run}/control", more, **who)
+                    assert reply.status == 403, reply.body
+
+    asyncio.run(main())

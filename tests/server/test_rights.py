@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from policies.counting_server import Manners
 from policies.counting_server import Server as Backend
 from server.live import CHAT, RESPONSES, Live, chat, live, response, until
+from websockets.asyncio.client import connect
 
 from system2.server.data.keys import Key
 from system2.server.opened import opened
@@ -195,5 +198,64 @@ def test_a_search_that_was_given_up_is_admitted_anew(path: str, body: Any, tmp_p
                 await one.server.keys.change(Key(key.id, "a", models=("another",)))
                 assert (await one.ask(path, body, **again)).status in (403, 404)
                 assert len(one.server.jobs.running) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("change", ["scope", "revoked", "expired", "model", "capped"])
+def test_a_response_is_taken_up_by_what_its_key_may_now(change: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        with Backend(Manners(paragraphs=8, pace=0.02)) as backend:
+            async with live(tmp_path, backend, grace=0.1) as one:
+                key, who = await key_of(one, "chat", "cot:read")
+                body = response(
+                    False, background=True, system2={"reasoning_visibility": "raw"},
+                    reasoning={"summary": "auto"},
+                )  # fmt: skip
+                id = (await one.ask(RESPONSES, body, **who)).json()["id"]
+                await until(lambda: bool(backend.records))
+                scopes = frozenset({"chat"})
+                if change == "scope":
+                    await one.server.keys.change(Key(key.id, "a", scopes))
+                if change == "revoked":
+                    await one.server.keys.revoke(key.id)
+                if change == "expired":
+                    await one.server.keys.change(Key(key.id, "a", scopes, expires_at=1))
+                if change == "model":
+                    await one.server.keys.change(Key(key.id, "a", scopes, models=("another",)))
+                if change == "capped":
+                    wanted = Key(key.id, "a", scopes | {"cot:read"}, dollars_a_day=Decimal(5))
+                    await one.server.keys.change(wanted)
+            backend.manners.pace = 0.0
+            before = len(backend.records)
+            async with live(tmp_path, backend) as one:
+                shows = [held.begun.show for held in one.server.under_way.values()]
+                assert shows == {"scope": ["summary"], "capped": ["raw"]}.get(change, [])
+                await one.idle()
+                found = await one.server.stored.responses.get(id, key.id)
+                assert found
+                assert found.status == ("completed" if shows else "failed"), found.body
+                assert (len(backend.records) > before) == bool(shows)
+
+    asyncio.run(main())
+
+
+def test_a_connection_ends_with_its_key(tmp_path: Path) -> None:
+    async def main() -> None:
+        with Backend() as backend:
+            async with live(tmp_path, backend) as one:
+                key, who = await key_of(one)
+                url = f"ws://127.0.0.1:{one.port}/v1/responses"
+                asked = json.dumps({"type": "response.create", **response(False)})
+                async with connect(url, additional_headers=who) as wire:
+                    await wire.send(asked)
+                    while json.loads(await wire.recv())["type"] != "response.completed":
+                        pass
+                    await one.server.keys.revoke(key.id)
+                    bought = len(backend.records)
+                    await wire.send(asked)
+                    told = json.loads(await wire.recv())
+                    assert told["type"] == "error" and told["status"] == 401
+                    assert len(backend.records) == bought
 
     asyncio.run(main())
