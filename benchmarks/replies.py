@@ -22,7 +22,12 @@ class Manners:
 
     rate       tokens a second in every stream; 0: as fast as it can. per_chunk: tokens a chunk
     truncate   replies that end early, as at a limit. fail: HTTP 500. hang: silence after the headers
-    reset      connections that break in mid-reply
+    reset      connections that break in mid-reply; reset_after: once all of it was sent
+    throttle   HTTP 429 that asks to come again at once
+    garbage    replies that turn into what is no JSON; short: that end cleanly before they are finished
+    stall      replies that stand still for `stalled` seconds in the middle
+    loris      replies whose bytes come a few at a time
+    lies       what the usage says instead of the number of completion tokens; 0: the truth
     length     tokens of a pretend reply, a third more or less; right: share of the right answer, 7
     chinese    they are in Chinese
     """
@@ -34,6 +39,14 @@ class Manners:
     fail: float = 0.0
     hang: float = 0.0
     reset: float = 0.0
+    reset_after: float = 0.0
+    throttle: float = 0.0
+    garbage: float = 0.0
+    short: float = 0.0
+    stall: float = 0.0
+    stalled: float = 30.0
+    loris: float = 0.0
+    lies: int = 0
     length: int = 60
     right: float = 0.6
     chinese: bool = False

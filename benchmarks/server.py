@@ -19,21 +19,32 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, dataclass, replace
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from replies import Manners, Replies, cut, recorded
 
+ODD = ("throttle", "garbage", "short", "stall", "loris", "reset_after")
+
 
 @dataclass
 class Record:
-    """One request and the truth about it. outcome: done | failed | hung | reset | gone | open"""
+    """One request and the truth about it.
+
+    outcome  done | failed | throttled | hung | reset | garbage | short | gone | open
+    said     the end of what was asked; ended, times: when it ended, and every chunk was sent, by a clock
+             that all processes share
+    """
 
     prompt: int
     sent: int = 0
     outcome: str = "open"
+    said: str = ""
+    ended: float = 0.0
+    times: list[float] = field(default_factory=list)
 
 
 class Backend:
@@ -49,24 +60,32 @@ class Backend:
 
         body, manners = await request.json(), self.manners
         said = " ".join(str(message["content"]) for message in body["messages"])
-        record = Record(3 + len(cut(said)))
+        record = Record(3 + len(cut(said)), said=said[-200:])
         self.records.append(record)
         dice = Random(f"{manners.seed} {len(self.records)}")
         fails, hangs, resets, truncates = (
             dice.random() < share
             for share in (manners.fail, manners.hang, manners.reset, manners.truncate)
         )
+        odd = next((n for n in ODD if dice.random() < getattr(manners, n)), "")
         if fails:
             record.outcome = "failed"
             return JSONResponse({"error": {"message": "the pretend server fails"}}, 500)
+        if odd == "throttle":
+            record.outcome = "throttled"
+            error = {"error": {"message": "the pretend server is busy"}}
+            return JSONResponse(error, 429, headers={"retry-after": "0"})
         limit = body.get("max_completion_tokens") or body.get("max_tokens") or 10**9
         replies = [self.replies.of(said, manners, dice) for _ in range(body.get("n") or 1)]
         limits = [min(limit, dice.randrange(1, len(r)) if truncates else limit) for r in replies]
         ends = ["length" if len(r) > most else "stop" for r, most in zip(replies, limits)]
         texts = [reply[:most] for reply, most in zip(replies, limits)]
         if body.get("stream"):
-            breaks = dice.randrange(1, max(2, min(map(len, texts)))) if resets else None
-            stream = self.stream(record, texts, ends, manners, breaks=breaks, hangs=hangs)
+            odd = "reset" if resets else "hang" if hangs else odd
+            at = dice.randrange(1, max(2, min(map(len, texts))))
+            stream = self.stream(record, texts, ends, manners, odd=odd, breaks=at)
+            if odd == "loris":
+                stream = dribbled(stream)
             return StreamingResponse(stream, media_type="text/event-stream")
         return await self.whole(request, record, texts, ends, manners, silent=hangs or resets)
 
@@ -107,31 +126,47 @@ class Backend:
         ends: list[str],
         manners: Manners,
         *,
-        breaks: int | None,
-        hangs: bool,
+        odd: str,
+        breaks: int,
     ) -> AsyncGenerator[str]:
-        """Server-sent events. A token counts when it is handed to the connection."""
+        """Server-sent events. A token counts when it is handed to the connection; at `breaks` it is odd."""
         try:
-            if hangs:
+            if odd == "hang":
                 record.outcome = "hung"
                 await asyncio.sleep(3600)
             began, size = time.monotonic(), manners.per_chunk
             for at in range(0, max(map(len, texts)), size):
                 if manners.rate:  # by the clock, so that a busy machine does not slow it down
                     await asyncio.sleep(max(0.0, began + at / manners.rate - time.monotonic()))
-                if breaks is not None and at >= breaks:
-                    record.outcome = "reset"
-                    raise ConnectionResetError("as told")
+                if at >= breaks and odd in ("reset", "garbage", "short", "stall"):
+                    if odd == "reset":
+                        record.outcome = odd
+                        raise ConnectionResetError("as told")
+                    if odd == "stall":
+                        await asyncio.sleep(manners.stalled)
+                        odd = ""
+                    else:
+                        record.outcome = odd
+                        if odd == "garbage":
+                            yield 'data: {"choices": [{"delta\n\n'
+                        return
                 for n, text in enumerate(texts):
                     if piece := text[at : at + size]:
                         record.sent += len(piece)
+                        record.times.append(time.monotonic())
                         delta = {"content": "".join(piece)}
                         yield event(chunk([{"index": n, "delta": delta, "finish_reason": None}]))
             last = [{"index": n, "delta": {}, "finish_reason": end} for n, end in enumerate(ends)]
             yield event(chunk(last))
-            yield event(chunk([]) | {"usage": bill(record)}) + "data: [DONE]\n\n"
+            usage = bill(record)
+            if manners.lies:
+                usage |= {"completion_tokens": manners.lies}
+            yield event(chunk([]) | {"usage": usage}) + "data: [DONE]\n\n"
             record.outcome = "done"
+            if odd == "reset_after":
+                raise ConnectionResetError("as told")
         finally:
+            record.ended = time.monotonic()
             record.outcome = "gone" if record.outcome == "open" else record.outcome
 
     async def behave(self, request: Any) -> Any:
@@ -150,6 +185,15 @@ class Backend:
         while any(r.outcome == "open" for r in self.records) and time.monotonic() < end:
             await asyncio.sleep(0.02)
         return JSONResponse([asdict(record) for record in self.records])
+
+
+async def dribbled(stream: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    """The same, a few characters at a time."""
+    async with aclosing(stream):
+        async for text in stream:
+            for at in range(0, len(text), 7):
+                await asyncio.sleep(0)
+                yield text[at : at + 7]
 
 
 def chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""OpenAI's Python SDK, streaming: chunks and events in order, and the helpers that check them."""
+"""OpenAI's Python SDK, streaming: chunks and events in order, and the SDK's own checks of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_streamed_or_not_the_usage_is_the_same(client: Any):
     assert last.usage == whole.usage
 
 
-def test_the_chat_helper(client: Any):
+def test_the_stream_of_a_chat_as_the_sdk_reads_it(client: Any):
     with client.chat.completions.stream(model="tooled", messages=SUM) as stream:
         kinds = {event.type for event in stream}
         done = stream.get_final_completion()
@@ -87,7 +87,7 @@ def test_events_come_in_order(client: Any, model: str, summary: str | None):
 
 
 @pytest.mark.parametrize("model", ["system2-mini", "tooled"])
-def test_the_helper_that_checks_every_event(client: Any, model: str):
+def test_the_stream_in_which_the_sdk_checks_every_event(client: Any, model: str):
     with client.responses.stream(
         model=model, input="What is 17 * 23?", reasoning={"summary": "auto"}
     ) as stream:

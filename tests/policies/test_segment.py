@@ -220,3 +220,46 @@ def test_an_answer_of_several_lines() -> None:
     assert final_answer(fenced) == "```python\nx = 1\n\ny = 2\n```"
     assert final_answer("Answer: 42\n\nI hope this helps.") == "42"
     assert final_answer("Answer: 42\nBecause 6 * 7 is 42.") == "42"
+
+
+ENDLESS = [
+    " ",
+    "\n",
+    "\t \r\n",
+    ".",
+    ".)",
+    "。",
+    '!"',
+    "<step>",
+    "</step> ",
+    " \n<step>",
+    ". ",
+    "`",
+]
+
+
+@pytest.mark.parametrize("by", BYS)
+@pytest.mark.parametrize("run", ENDLESS)
+def test_a_run_without_end_is_looked_at_once(run: str, by: By) -> None:
+    """In pieces only so much is held as can be looked at again with each; whole, it is not retried inside."""
+    pieces = Segmenter(by)
+    pieces.feed("So")
+    for _ in range(3_000):
+        pieces.feed(run)
+        assert len(pieces._held) + len(pieces._raw) <= 1_100  # pyright: ignore[reportPrivateUsage]
+    assert steps([*Segmenter(by).feed("So" + run * 60_000 + "x")])
+    assert cut("So" + run * 60_000, by)
+    assert cut(run * 60_000, by) is not None
+
+
+@pytest.mark.parametrize("by", BYS)
+@pytest.mark.parametrize("run", ENDLESS)
+@pytest.mark.parametrize("size", [1, 7, 64, 65, 66, 999])
+def test_a_run_without_end_is_cut_alike_in_chunks(run: str, by: By, size: int) -> None:
+    text = f"So{run * 1_500}it is. {run * 70}"
+    assert cut(text, by, [*range(size, len(text), size)]) == cut(text, by)
+
+
+def test_a_fence_that_never_opens_is_looked_at_once() -> None:
+    assert answered("Answer: " + "`" * 60_000) is None
+    assert answered("Answer: " + "`" * 60_000 + "x")

@@ -86,16 +86,19 @@ class Live:
     app: Any
     port: int
 
-    async def begin(self, path: str, body: Any = None, **headers: str) -> Caller:
+    async def begin(
+        self, path: str, body: Any = None, *, method: str = "", **headers: str
+    ) -> Caller:
         """Send a request; HTTP/1.0, so that the body ends with the connection and has no frames."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         data = b"" if body is None else json.dumps(body).encode()
         given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(data))}
         given |= {"Content-Type": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
+        version = "1.1" if "Upgrade" in given else "1.0"
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-        writer.write(f"{method} {path} HTTP/1.0\r\n{lines}\r\n".encode() + data)
+        writer.write(f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode() + data)
         await writer.drain()
         return Caller(reader, writer)
 

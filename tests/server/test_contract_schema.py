@@ -83,7 +83,10 @@ def test_the_example_of_every_body_is_answered(serving: Serving, schema: Any):
         body = operations.get("post", {}).get("requestBody", {"content": {}})["content"]
         for one in body.get("application/json", {}).get("examples", {}).values():
             answer = ask(serving, "POST", path, json.dumps(one["value"]).encode())
-            assert answer.status == 200, answer
+            if {"id", "input_file_id"} & one["value"].keys():  # of what is not there
+                assert answer.status in (200, 400, 404), answer
+            else:
+                assert answer.status == 200, answer
 
 
 def conforms(serving: Serving, folder: Path, phases: str, count: int) -> None:

@@ -234,7 +234,8 @@ def test_a_response_is_taken_up_by_what_its_key_may_now(change: str, tmp_path: P
                 await one.idle()
                 found = await one.server.stored.responses.get(id, key.id)
                 assert found
-                assert found.status == ("completed" if shows else "failed"), found.body
+                over = {"completed", "incomplete"} if shows else {"failed"}
+                assert found.status in over, found.body
                 assert (len(backend.records) > before) == bool(shows)
 
     asyncio.run(main())

@@ -76,13 +76,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What a try of a call cost."""
+    """What a try of a call cost. counted: as in its `Bill`, where that is disputed."""
 
     ask: int
     call: int
     role: str
     usage: Usage
     estimated: bool
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,14 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What the call really cost; replaces the running count when the promise is settled."""
+    """What the call really cost; replaces the running count when the promise is settled.
+
+    counted  completion tokens that came, where the backend reports so different a figure that it is disputed
+    """
 
     usage: Usage
     estimated: bool = False
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

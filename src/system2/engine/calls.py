@@ -218,7 +218,8 @@ class Caller:
         usage = writing.usage(part.promises[-1].prompt, broken=broken, unseen=unseen)
         part.usage = part.usage + usage
         part.estimated = writing.bill is None or writing.bill.estimated
-        self.tell(Billed(part.ask, part.call, part.role, usage, part.estimated))
+        counted = writing.bill.counted if writing.bill else None
+        self.tell(Billed(part.ask, part.call, part.role, usage, part.estimated, counted))
 
     async def lend(self, part: Part, request: Request) -> Reply:
         """A call for the verifier of `part`: promised, metered, tried again and told like any other.

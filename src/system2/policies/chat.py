@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -24,17 +24,23 @@ from system2.policies.toolcalls import Calls
 from system2.policies.visible import Visible
 from system2.policies.wire import may_call, media, response_format, size, tooling
 
+DOUBT, SLACK = 1.1, 8  # a server's count may be so much beside ours, and so many tokens
 KEPT = 256  # schemas that a server does not take, remembered
 
 
 @dataclass(slots=True)
 class Call:
-    """The calls to the server that one request takes: usually one. again: children to ask for anew."""
+    """The calls to the server that one request takes: usually one. again: children to ask for anew.
+
+    counted  completion tokens that came; disputed: the server reports others
+    """
 
     request: Request
     again: deque[tuple[int, ...]]
     usage: Usage
     estimated: bool = False
+    counted: int = 0
+    disputed: bool = False
 
 
 class Chat:
@@ -135,7 +141,7 @@ class Chat:
             async with aclosing(self._once(call, call.again.popleft())) as pieces:
                 async for delta in pieces:
                     yield delta
-        yield Bill(call.usage, call.estimated)
+        yield Bill(call.usage, call.estimated, call.counted if call.disputed else None)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
@@ -209,11 +215,13 @@ class Chat:
         told = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
         if not early and told[0] and (told[1] or not counted):
             prompt, whole = told
+            call.disputed |= disputed(whole, _reasoning(counts), rows)
             self._stretch = max(self._stretch, prompt / bound)
             self._share = prompt / bound
         else:  # no bill, or one that what came refutes
             prompt, whole = told[0] or self._guess(bound), max(counted, told[1])
             call.estimated = True
+        call.counted += counted
         # What a server may have gone on to write after the step was whole.
         unseen = max(0, call.request.max_tokens * len(rows) - whole) if early else 0
         details = getattr(counts, "prompt_tokens_details", None)
@@ -363,6 +371,15 @@ class Chat:
         if not self._stops or request.until != "step":
             return ()
         return {"paragraph": ("\n\n",), "marker": (MARK,), "sentence": ()}[self.by]
+
+
+def disputed(told: int, hidden: int, rows: Sequence[Row]) -> bool:
+    """Is it less than what came, or more than there could be in it? A token has a byte at least.
+
+    hidden  tokens of thoughts that the server says it wrote and did not show
+    """
+    came, most = sum(row.tokens for row in rows), sum(row.bytes for row in rows)
+    return told * DOUBT + SLACK < came or (told - hidden) > most * DOUBT + SLACK
 
 
 def _reasoning(counts: Any) -> int:

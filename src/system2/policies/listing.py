@@ -18,7 +18,7 @@ _NUMBER = (
 )
 _BULLET = r"[-*•·▪‣–—](?=\s|$)|[•·▪‣]"
 _MARK = re.compile(
-    rf"(?P<indent>[ \t]*)(?P<bold>\*\*|__)?(?:(?P<number>{_NUMBER})|(?P<bullet>{_BULLET}))"
+    rf"(?P<indent>[ \t]*+)(?P<bold>\*\*|__)?(?:(?P<number>{_NUMBER})|(?P<bullet>{_BULLET}))"
     r"(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -31,7 +31,7 @@ class Row:
     calls     of tools that it may make, once it makes any; visible: of a reply, what may be shown
     told      the server says which stop string it met, so that none means that it was done
     spells    the tokens of what is shown are told one by one
-    tokens    counted so far, also after the step had ended; shown: those of the reply
+    tokens    counted so far, also after the step had ended; bytes: of their text; shown: those of the reply
     ended     its last Delta has been given; finished: the server itself ended it
     blank     a stop string came before any text: nothing was given
     """
@@ -46,6 +46,7 @@ class Row:
     told: bool = True
     spells: bool = False
     tokens: int = 0
+    bytes: int = 0
     shown: int = 0
     ended: bool = False
     finished: bool = False
@@ -94,6 +95,7 @@ class Row:
 
     def _feed(self, said: Said, *, thought: bool) -> list[Delta]:
         self.tokens += said.tokens
+        self.bytes += len(said.text.encode("utf-8", "replace"))
         if self.ended:  # the server writes on while other children are not done: paid, not wanted
             return []
         if self.calls.all:  # text after a call: paid, and part of it
@@ -175,6 +177,7 @@ class Row:
         """Pieces of calls. What was written before them is a thought, and a step of its own."""
         cost = sum(said.tokens for said in told)
         self.tokens += cost
+        self.bytes += sum(len(str(piece).encode("utf-8", "replace")) for piece in pieces)
         if self.ended:
             return []
         if self.calls.none:  # paid, and no part of what it says

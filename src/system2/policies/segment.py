@@ -21,20 +21,14 @@ _STRONG = "。！？｡।॥؟۔።"  # end it by themselves: nothing else is w
 _CLOSERS = "\"'”’»)]}）】」』》*_`"
 _ENDERS = _WEAK + _STRONG + _CLOSERS
 
-_BLANK = re.compile(r"\s++(?=\S)")
-_STOP = re.compile(
-    rf"(?P<mark>[{_WEAK}{_STRONG}][{re.escape(_ENDERS)}]*+)(?P<gap>\s*+)(?=\S)|(?P<blank>\s++)(?=\S)"
-)
-_MARKER = re.compile(r"\s*</?step>\s*")
-_MARKED = re.compile(r"(?<!\s)(?:\s*+</?step>)++\s*+(?=\S)")
-# A model may write one of these for ever. Text is looked at again with each piece as long as it cannot
-# be judged, so what is more than anybody means by it is dropped; looked for once a run: all is linear.
-_MOST = 1_000
-_AGAIN = re.compile(r"(</?step>)(?:\s*+</?step>)++")
-_BLANKS = re.compile(rf"(?<!\s)(\s{{{_MOST}}})\s++")
-_RUN = re.compile(
-    rf"(?<![{re.escape(_ENDERS)}])([{re.escape(_ENDERS)}]{{{_MOST}}})[{re.escape(_ENDERS)}]++"
-)
+# A model may write blanks, marks or full stops without end: no pattern is tried again inside a run, and
+# none asks what follows, which at the end of a text would begin the run again at each of its characters.
+_LONG = re.compile(r"(?<!\s)(\s{1000})\s++")  # of a run, all that follows is dropped
+_MARKS_HELD = 65  # characters that end a sentence together
+_RUN = re.compile(rf"[{_WEAK}{_STRONG}][{re.escape(_ENDERS)}]{{0,{_MARKS_HELD - 1}}}+")
+_BLANK = re.compile(r"\s++")
+_STOP = re.compile(rf"(?P<mark>{_RUN.pattern})(?P<gap>\s*+)|(?P<blank>\s++)")
+_MARKED = re.compile(r"(?:(?:(?<!\s)\s++)?+</?step>)++\s*+")
 
 # Abbreviations of the languages that write them; the second row only before a number.
 _ABBREVIATED = re.compile(r"(?:mrs?|ms|dr|prof|sr|jr|st|vs|cf|al|approx|resp|viz|bzw|ca|etc)")
@@ -81,7 +75,7 @@ class Segmenter:
         if self.fresh:
             start = self._raw.lstrip()
             if OPEN.startswith(start):  # also where nothing is left
-                self._raw = self._raw if start else self._raw[:_MOST]
+                self._raw = _LONG.sub(r"\1", self._raw)
                 return []
             self.fresh = False
             if start.startswith(OPEN):
@@ -141,12 +135,15 @@ class Segmenter:
 
     def _rest(self) -> str:
         """What was held back, now that no step begins behind it."""
-        return _MARKER.sub("", self._held) if self.by == "marker" else self._held
+        return _MARKED.sub("", self._held) if self.by == "marker" else self._held
 
     def _write(self, text: str) -> list[Span]:
         if self.kind == "reply":
             return self._span(text if self.filled else text.lstrip())
-        text, spans, at = self._bounded(self._held + text), list[Span](), 0
+        text, spans, at = _LONG.sub(r"\1", self._held + text), list[Span](), 0
+        if self.by == "marker":  # a run of markers is as good as one
+            kept = len(text) - _partial(text, _MARKS)
+            text = _MARKED.sub(MARK, text[:kept]) + text[kept:]
         held = self._hold(text)
         for start, resume in self._cuts(text, held):
             if self.filled or text[at:start].strip():
@@ -167,45 +164,38 @@ class Segmenter:
         self.filled = self.filled or bool(text.strip())
         return [Span(text, self.kind)]
 
-    def _bounded(self, text: str) -> str:
-        """Without what is too much of the same: blanks, marks, ends of sentences."""
-        if self.by == "marker":
-            text = _AGAIN.sub(r"\1", text)
-        if len(text) > _MOST:
-            text = _BLANKS.sub(r"\1", text)
-            if self.by == "sentence":
-                text = _RUN.sub(r"\1", text)
-        return text
-
     def _hold(self, text: str) -> int:
         """From where on the text cannot be judged before more comes."""
         if self.by == "marker":
             rest = text[: len(text) - _partial(text, _MARKS)].rstrip()
-            while rest.endswith(_MARKS):
-                rest = rest[: rest.rindex("<")].rstrip()
-            return len(rest)
+            return len(rest.removesuffix(MARK))
         rest = text.rstrip()
         if self.by == "paragraph":
             return len(rest)
-        return len(rest) - len(rest[len(rest.rstrip(_ENDERS)) :].lstrip(_CLOSERS))
+        ends = rest[len(rest.rstrip(_ENDERS)) :].lstrip(_CLOSERS)
+        for m in _RUN.finditer(ends):  # as they are cut into marks
+            if m.end() == len(ends):
+                return len(rest) - len(ends) + m.start()
+        return len(rest)
 
     def _cuts(self, text: str, held: int) -> list[tuple[int, int]]:
-        """Where steps may end, and where the next would begin: what lies between is dropped.
-
-        No end is looked for behind `held`: nothing follows there, and each start would be tried.
-        """
+        """Where steps may end, and where the next would begin: what lies between is dropped."""
         if self.by == "marker":
             body = text[: len(text) - _partial(text, _MARKS)]
-            return [(m.start(), m.end()) for m in _MARKED.finditer(body)]
+            return [(m.start(), m.end()) for m in _MARKED.finditer(body) if m.end() < len(body)]
         found: list[tuple[int, int]] = []
         at = 0
-        for m in (_STOP if self.by == "sentence" else _BLANK).finditer(text, 0, held + 1):
+        for m in (_STOP if self.by == "sentence" else _BLANK).finditer(text):
+            if m.end() == len(text):  # what follows it has not come
+                break
             mark = m["mark"] if self.by == "sentence" else None
             gap = (m["gap"] if mark else m[0]) or ""
             if gap.count("\n") < 2:
-                near = text[max(at, m.start() - _REACH) : m.start()]
-                before = near if found else (self._tail + near)[-_REACH:]
-                if not mark or not _ends(before, mark, gap, text[m.end()]):
+                if not mark:
+                    continue
+                before = text[max(at, m.start() - _REACH) : m.start()]
+                before = before if found else (self._tail + before)[-_REACH:]
+                if not _ends(before, mark, gap, text[m.end()]):
                     continue
             # A line's end belongs to the step it ends, an indent or a space to the step it begins.
             end = m.end() - len(gap) + gap.rfind("\n") + 1
@@ -261,7 +251,7 @@ _ANSWER = re.compile(
 )
 # What goes on below the line of an answer: up to the end of its fence, or lines set in under it.
 _MORE = re.compile(
-    r"[ \t]*(?P<whole>(?P<fence>`{3,20}+)[^\n]*\n(?:.*?\n)?(?P=fence)|\S[^\n]*(?:\n[ \t]+\S[^\n]*)+)",
+    r"[ \t]*(?P<whole>(?P<fence>```++)[^\n]*+\n(?:.*?\n)?(?P=fence)|\S[^\n]*+(?:\n[ \t]++\S[^\n]*+)++)",
     re.DOTALL,
 )
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)

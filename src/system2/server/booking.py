@@ -85,5 +85,6 @@ class Booking:
             usage=event.usage,
             attempt=self._tries.get(event.call, 1),
             estimated=event.estimated,
+            counted=event.counted,
             dollars=None if self.price is None else self.price.of(event.usage),
         )

@@ -46,9 +46,9 @@ async def decided(server: Server, key: Key, body: DecisionRequest, request: str)
     served, _ = server.models.find(body.model)
     turns = conversation(body.input)
     asked = [question(one, f"questions[{n}]") for n, one in enumerate(body.questions)]
-    exact = [proof(one, turns, f"questions[{n}]") for n, one in enumerate(body.questions)]
-    chances = [None if one is None else [float(one), 1.0 - one] for one in exact]
-    open_ = [] if served.local else [n for n, one in enumerate(exact) if one is None]
+    proofs = [proof(one, turns, f"questions[{n}]") for n, one in enumerate(body.questions)]
+    chances = [None if one is None else [float(one), 1.0 - one] for one in proofs]
+    open_ = [] if served.local else [n for n, one in enumerate(proofs) if one is None]
     text = "\n\n".join(words if who == "text" else f"{who}: {words}" for who, words in turns)
     tokens = sum(decision.tokens(asked[n]) for n in open_)
     size = len(text.encode(errors="replace"))
@@ -75,7 +75,7 @@ async def decided(server: Server, key: Key, body: DecisionRequest, request: str)
             ],
             "usage": response_usage(spent),
             "system2": {
-                "proved": [n for n, one in enumerate(exact) if one is not None],
+                "proved": [n for n, one in enumerate(proofs) if one is not None],
                 "estimated": calls.estimated,
             },
         }

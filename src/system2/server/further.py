@@ -110,12 +110,12 @@ async def further(server: Server, found: History, key: Key, more: More, request:
     finally:
         if ticket is None and engine is not None:
             let_go(engine)
-    engine.settings |= labels(found.started.settings)
-    spent = engine.meter.usage.completion
-    job = Job(engine, key, served.name, options=told, background=True)
-    watch(server, job, served, request, ticket)
-    bill = ticket
-    job.after(lambda: bill.settle(max(0, engine.meter.usage.completion - spent)))
+    grown, bill = engine, ticket
+    grown.settings |= labels(found.started.settings)
+    spent = grown.meter.usage.completion
+    job = Job(grown, key, served.name, options=told, background=True)
+    watch(server, job, served, request, bill)
+    job.after(lambda: bill.settle(max(0, grown.meter.usage.completion - spent)))
     return server.jobs.add(job)
 
 

@@ -111,7 +111,7 @@ def asked(query: type[Any] | None, parts: dict[str, Any]) -> list[dict[str, Any]
     if query is None:
         return []
     made = TypeAdapter(query).json_schema(ref_template=REF)
-    parts |= made.pop("$defs", {})
+    parts.update(made.pop("$defs", {}))
     needed = made.get("required", ())
     return [
         {"name": name, "in": "query", "required": name in needed, "schema": one}
@@ -124,9 +124,11 @@ def reply(spot: Spot, parts: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if spot.reply is not None:
         content[JSON] = {"schema": told(spot.reply, parts)}
+    elif spot.body is not None or not spot.kinds:
+        content[JSON] = {}
     for kind in spot.kinds:
         content[kind] = {"schema": EVENT if kind == "text/event-stream" else {"type": "string"}}
-    return {"description": spot.about, "headers": headers(), "content": content or {JSON: {}}}
+    return {"description": spot.about, "headers": headers(), "content": content}
 
 
 def links(spot: Spot, spots: Sequence[Spot]) -> dict[str, Any]:
@@ -150,9 +152,12 @@ def headers() -> dict[str, Any]:
 
 
 def told(kind: type[Any], parts: dict[str, Any]) -> dict[str, str]:
-    """A reference to this kind, whose schema is among the parts from now on."""
+    """A reference to this kind, whose schema is among the parts from now on. Raises ValueError."""
     made = TypeAdapter(kind).json_schema(ref_template=REF)
-    parts |= made.pop("$defs", {})
+    found = made.pop("$defs", {})
     if "properties" in made:
-        parts[kind.__name__] = made
+        found[kind.__name__] = made
+    for name, one in found.items():
+        if parts.setdefault(name, one) != one:
+            raise ValueError(f"two kinds of bodies or replies are named {name}; rename one")
     return {"$ref": REF.format(model=kind.__name__)}

@@ -23,7 +23,7 @@ from system2.server.wire.decision_request import DecisionRequest
 EVENTS = ("text/event-stream",)
 CHAT, FILE, BATCH = "/v1/chat/completions/{id}", "/v1/files/{id}", "/v1/batches/{id}"
 PLAIN: dict[str, Any] = {"prompt": "17*23=", "max_tokens": 4}
-FLAGGED: dict[str, Any] = {"input": "Two and two are four."}
+FLAGGED: dict[str, Any] = {"model": "system2-words", "input": "Two and two are four."}
 STATED: dict[str, Any] = {
     "input": "Two and two are four.",
     "questions": [{"type": "predicate", "instructions": "2+2=4"}],

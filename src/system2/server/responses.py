@@ -19,8 +19,10 @@ from system2.server.begin import Begun, begin
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
+from system2.server.interleaved import interleaved
 from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
+from system2.server.runs import searched
 from system2.server.served import Served
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream, event, unless_gone
@@ -59,6 +61,8 @@ async def create(request: Request) -> Response:
     try:
         if body.stream:
             told = streamed(held, -1, begins)
+            if held.wanted.tree and key.may("runs:read"):
+                told = interleaved(told, searched(server, held.begun.jobs[0], key))
             events = EventStream(told, beat=server.beat, end=held.leave)
             handed = True
             return events

@@ -103,7 +103,7 @@ async def taken_up(server: Server, one: Response) -> None:
 
 def visibility(asked: str | None, key: Key) -> Visibility | None:
     """What the request asked to see; what its key may not see any more, it does not ask for."""
-    found = next((one for one in VISIBILITIES if one == asked), None)
+    found: Visibility | None = next((one for one in VISIBILITIES if one == asked), None)
     return None if found == "raw" and not key.may("cot:read") else found
 
 

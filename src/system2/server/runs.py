@@ -13,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import Spot, body_of, replied
+from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.further import further, more_of
 from system2.server.history import History, at, histories, history
 from system2.server.jobs import Job
-from system2.server.sse import EventStream
+from system2.server.server import Server
+from system2.server.sse import DONE, EventStream
 from system2.server.wire import shapes
 from system2.server.wire.check import parsed
 from system2.server.wire.nodes import Frame, Growth
@@ -170,6 +172,16 @@ async def watch(found: History, job: Job, growth: Growth, after: int) -> AsyncGe
                     yield frame
 
 
+async def searched(server: Server, job: Job, key: Key) -> AsyncGenerator[bytes]:
+    """The events of a search for whoever reads its response too (`system2.stream_search`); no end is told."""
+    found = await asyncio.to_thread(history, job.run, key, server.jobs)
+    growth = found.begin(raw=key.may("cot:read"))
+    async with aclosing(paced(watch(found, job, growth, -1))) as blocks:
+        async for block in blocks:
+            if block != DONE:
+                yield block
+
+
 async def paced(frames: AsyncGenerator[Frame]) -> AsyncGenerator[bytes]:
     """Frames as bytes, those of a quarter of a second together."""
     waiting: list[Frame] = []
@@ -194,7 +206,7 @@ async def paced(frames: AsyncGenerator[Frame]) -> AsyncGenerator[bytes]:
                 await asyncio.sleep(PACE)
         if not task.cancelled() and task.exception():  # the engine's own fault: it is in the log
             yield b": the search broke off\n\n"
-        yield b"data: [DONE]\n\n"
+        yield DONE
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -205,7 +217,7 @@ async def written(frames: Sequence[Frame]) -> AsyncGenerator[bytes]:
     """Frames that are all known, as bytes."""
     for start in range(0, len(frames), 100):
         yield b"".join(map(line, frames[start : start + 100]))
-    yield b"data: [DONE]\n\n"
+    yield DONE
 
 
 def line(frame: Frame) -> bytes:
@@ -267,6 +279,6 @@ SPOTS: tuple[Spot, ...] = (
     ),
     Spot(
         "POST", f"{RUN}/control", control, "chat", "Answer now, stop, or go on with more",
-        shapes.Control, shapes.Controlled,
+        shapes.RunControl, shapes.Controlled,
     ),
 )  # fmt: skip

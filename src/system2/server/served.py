@@ -13,6 +13,7 @@ from system2.effort import DEFAULT, EFFORTS
 from system2.options import Options, embedded, is_url, priced
 from system2.policies.failures import public
 from system2.policies.upstream import Upstream
+from system2.prices import price as price_of
 from system2.server.errors import ApiError
 from system2.server.wire.wanted import VISIBILITIES, Visibility
 from system2.solve import policy_of
@@ -230,6 +231,8 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
     }
     if "price" in table:
         options["price"] = priced(table["price"], f"{place}: price")
+    elif (listed := price_of(table.get("model_name", ""))) is not None:
+        options["price"] = listed
     if name := table.get("key_env"):
         if name not in environment:
             raise ValueError(f"{place}: the environment variable {name} (key_env) is not set")

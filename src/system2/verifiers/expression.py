@@ -46,7 +46,7 @@ class Expressions:
         return [None if r is None or not (r or self.refutes) else float(r) for r in right]
 
 
-_ASKED = re.compile(r"[0-9]+(?:,[0-9]+)+:[0-9]+(?:<step>|$)")  # 13,8,5:57
+_ASKED = re.compile(r"[0-9]++(?:,[0-9]++)++:[0-9]++(?:<step>|$)")  # 13,8,5:57
 
 
 def judged(answer: str, given: Sequence[str]) -> bool | None:

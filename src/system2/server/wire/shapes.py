@@ -257,7 +257,7 @@ class Controlled(TypedDict):
     running: bool
 
 
-class Control(TypedDict):
+class RunControl(TypedDict):
     """A wish about a run."""
 
     action: Literal["answer_now", "stop", "more"]
