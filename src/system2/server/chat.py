@@ -96,7 +96,7 @@ async def create(request: Request) -> Response:
             head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
             held = Completion(head, slim(body), begun, wanted)
         else:
-            await rejoined(server, held.begun)
+            await rejoined(server, held.begun, key)
         server.chats.keep(name, held, sent)
     listed(server, held)
     request.state.begun = held.begun

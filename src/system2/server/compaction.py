@@ -25,7 +25,8 @@ async def input_tokens(request: Request) -> Response:
     key: Key = request.state.key
     body = checked(ResponseRequest, parsed(await body_of(request)))
     coherent(body)
-    served, _ = server.models.find(body.model)
+    served, _ = server.models.find(body.model, key.allows)
+    server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
     messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
     count = served.prompt_tokens(response_wanted(body, messages).problem)
@@ -40,7 +41,8 @@ async def compact(request: Request) -> Response:
     if body.model is None:
         raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
     coherent(body)
-    served, _ = server.models.find(body.model)
+    served, _ = server.models.find(body.model, key.allows)
+    server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
     own = own_items(body, "resp_compact")
     messages, _ = conversation(server, key, served, body, [*before, *own])

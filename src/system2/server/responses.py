@@ -54,6 +54,8 @@ async def create(request: Request) -> Response:
             held = await asked(request, server, key, body)
         elif held.begun.jobs[0].left:
             held = await resumed(server, held, key, body)
+        else:
+            server.limits.draw(key)
         held.join()
         server.responses.keep(name, held, data)
     request.state.begun = held.begun
@@ -80,7 +82,7 @@ async def resumed(server: Server, held: Exchange, key: Key, body: ResponseReques
     """A response that was given up goes on. Raises ApiError 409."""
     if held.task:
         await asyncio.wait({held.task})  # it has said and stored how it stood
-    await rejoined(server, held.begun)
+    await rejoined(server, held.begun, key)
     try:
         written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
         held = replace(  # its first events are stored already: no others are
