@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from system2.core import Bill, CallFailed, Delta, Format, Request, Usage
+from system2.policies import plain
 from system2.policies.clients import Clients
 from system2.policies.failures import Failures
 from system2.policies.patience import Patience
@@ -170,10 +171,11 @@ class Chat:
                     chunk, silence = await self._patience.wait(piece, silence, first=first)
                     if chunk is None:
                         break
-                    first = False
-                    counts = getattr(chunk, "usage", None) or counts
-                    for choice in chunk.choices or ():
-                        row = rows[int(choice.index)] if choice.index < len(rows) else None
+                    first, told = False, plain.chunk(chunk)
+                    counts = told.usage or counts
+                    for choice in told.choices or ():
+                        index = int(choice.index or 0)
+                        row = rows[index] if index < len(rows) else None
                         for delta in row.take(choice) if row else ():
                             yield delta
                     if all(row.ended for row in rows) and any(row.over for row in rows):
@@ -268,8 +270,12 @@ class Chat:
         first: Exception | None = None
         while True:
             try:
-                create = client.chat.completions.create(
-                    **self._body(call.request, children, dropped)
+                create = client.post(
+                    "/chat/completions",
+                    body=self._body(call.request, children, dropped),
+                    cast_to=object,
+                    stream=True,
+                    stream_cls=sdk.AsyncStream[object],
                 )
                 stream, _ = await self._patience.wait(create, first=True)
                 # only now: a server may name a field it takes
@@ -360,7 +366,7 @@ class Chat:
             "max_completion_tokens": limit,
             **{name: value for name, value in options.items() if value is not None},
             **(tooling(request) if self.tools else {}),
-            **({"extra_body": extra} if extra else {}),
+            **extra,
         }
         if "max_completion_tokens" in dropped:
             body["max_tokens"] = limit
