@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,7 @@ from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
+from system2.verifiers.form import sound
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ async def begin(
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)
+    await form(wanted)
     ticket = await admitted(server.limits, key, served, wanted.problem, options, wanted.n)
     try:
         server.jobs.room()
@@ -128,6 +131,15 @@ def opens(server: Server, key: Key, served: Served) -> None:
         )  # fmt: skip
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+
+
+async def form(wanted: Wanted) -> None:
+    """Look at the schema that the reply is to satisfy, where nobody waits for that. Raises ApiError 400."""
+    if wanted.reply.format and wanted.reply.format.schema:
+        try:
+            await asyncio.to_thread(sound, wanted.reply.format.schema)
+        except ValueError as error:
+            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:

@@ -14,6 +14,7 @@ from system2.server.errors import invalid
 from system2.server.responses import conversation, earlier, own_items
 from system2.server.server import Server
 from system2.server.wire.check import checked, parsed
+from system2.server.wire.items import NOTES
 from system2.server.wire.responses_request import ResponseRequest
 from system2.server.wire.responses_wanted import coherent, response_wanted
 
@@ -47,7 +48,9 @@ async def compact(request: Request) -> Response:
     messages, _ = conversation(server, key, served, body, [*before, *own])
     kept = [item for item in own if item.get("role") == "user"]
     text = "\n\n".join(
-        f"{one.role}: {one.text}" for one in messages if one.role != "user" and one.text
+        f"{one.role}: {one.text}"
+        for one in messages
+        if one.role != "user" and one.text and not one.text.startswith(NOTES)
     )
     tag = secrets.token_hex(12)
     sealed = server.seal.close(text or "Nothing was said.", served.name, key.id)
