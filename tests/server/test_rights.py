@@ -209,8 +209,8 @@ def test_a_response_is_taken_up_by_what_its_key_may_now(change: str, tmp_path: P
             async with live(tmp_path, backend, grace=0.1) as one:
                 key, who = await key_of(one, "chat", "cot:read")
                 body = response(
-                    False, background=True, system2={"reasoning_visibility": "raw"},
-                    reasoning={"summary": "auto"},
+                    False, background=True, system2={"reasoning_visibility": "raw", "samples": 4},
+                    reasoning={"summary": "auto", "effort": "high"},
                 )  # fmt: skip
                 id = (await one.ask(RESPONSES, body, **who)).json()["id"]
                 await until(lambda: bool(backend.records))

@@ -122,15 +122,6 @@ async def begin(
     return begun
 
 
-async def form(wanted: Wanted) -> None:
-    """Look at the schema that the reply is to satisfy, where nobody waits for that. Raises ApiError 400."""
-    if wanted.reply.format and wanted.reply.format.schema:
-        try:
-            await asyncio.to_thread(sound, wanted.reply.format.schema)
-        except ValueError as error:
-            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-
-
 def opens(server: Server, key: Key, served: Served) -> None:
     """Raises ApiError 503 where the server takes nothing new, 403 where the key may not use this model."""
     if server.jobs.closing:
@@ -140,6 +131,15 @@ def opens(server: Server, key: Key, served: Served) -> None:
         )  # fmt: skip
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+
+
+async def form(wanted: Wanted) -> None:
+    """Look at the schema that the reply is to satisfy, where nobody waits for that. Raises ApiError 400."""
+    if wanted.reply.format and wanted.reply.format.schema:
+        try:
+            await asyncio.to_thread(sound, wanted.reply.format.schema)
+        except ValueError as error:
+            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:

@@ -110,7 +110,7 @@ async def further(server: Server, found: History, key: Key, more: More, request:
     finally:
         if ticket is None and engine is not None:
             let_go(engine)
-    assert ticket is not None
+    assert engine is not None and ticket is not None  # else something was raised
     grown, bill = engine, ticket
     grown.settings |= labels(found.started.settings)
     spent = grown.meter.usage.completion

@@ -88,6 +88,11 @@ class Connection:
 
     async def turn(self, wish: bytes, reader: asyncio.Task[None]) -> bool:
         """One response; False: the client has gone."""
+        try:
+            self.key = await admitted(self.socket)  # it may have been revoked since
+        except ApiError as error:
+            await self.fail(error)
+            return False
         answer = asyncio.create_task(self.answer(wish))
         await asyncio.wait({answer, reader}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
@@ -104,10 +109,6 @@ class Connection:
 
     async def answer(self, wish: bytes) -> None:
         """The events of one response. Raises ApiError."""
-        key = await asking(self.socket, self.server)  # it may have been revoked since
-        if key.id != self.key.id:  # a server without keys has got some
-            raise ApiError(401, "Incorrect API key provided.", "invalid_api_key")
-        self.key = key
         body = parsed(wish)
         kind = body.get("type")
         if kind != "response.create":
@@ -151,8 +152,9 @@ class Connection:
                 await self.send({"type": "error", "status": error.status, **error.body()})
 
 
-async def asking(socket: WebSocket, server: Server) -> Key:
-    """Whose connection this is, as things are now. Raises ApiError 401, 403."""
+async def admitted(socket: WebSocket) -> Key:
+    """Whose connection this is, now. Raises ApiError 401, 403."""
+    server: Server = socket.app.state.server
     key = await server.who(socket.headers)
     if not key.may("chat"):
         raise ApiError(403, "This key lacks the scope chat.", "insufficient_scope")
@@ -163,7 +165,7 @@ async def connect(socket: WebSocket) -> None:
     """A client that wants to stay: who it is, is asked before it is let in."""
     server: Server = socket.app.state.server
     try:
-        key = await asking(socket, server)
+        key = await admitted(socket)
     except ApiError as error:
         from starlette.responses import Response
 
