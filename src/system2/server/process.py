@@ -56,7 +56,6 @@ class Process:
                 h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,
             )
-            server.port = sock.getsockname()[1]
             unicorn = Unicorn(config)
             loop = asyncio.get_running_loop()
             for one in signals:

@@ -32,7 +32,7 @@ class Server:
     open   nobody needs a key: only where the socket is bound to this machine alone
     stays  open though there are keys; else the first key that is made closes it
     hosts  names in the Host header that an open server answers to, so that no web page can be made to
-           ask it (DNS rebinding); port: the one that goes with them, None: any
+           ask it (DNS rebinding)
     largest  bytes of a request's body
     slow     seconds in which it must have come
     beat     seconds of silence after which a stream is kept alive
@@ -56,7 +56,6 @@ class Server:
     open: bool = True
     stays: bool = False
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
-    port: int | None = None
     largest: int = 32 * 2**20
     slow: float = 60.0
     beat: float = 10.0
@@ -96,13 +95,13 @@ class Server:
 
     def near(self, host: str, origin: str | None) -> None:
         """Raises ApiError 403 where a web page of somebody else's may be asking."""
-        stem, _, tail = host.rpartition(":")
-        name, port = (stem, tail) if tail.isdigit() else (host, "80")
-        if name.lower() not in self.hosts or (self.port and port != str(self.port)):
+        stem, _, tail = host.rpartition(":")  # any port: it may be forwarded from another machine
+        name = stem if tail.isdigit() else host
+        if name.lower() not in self.hosts:
             raise ApiError(
                 403,
                 "This server has no keys and answers to this machine alone; ask it as 127.0.0.1 or "
-                f"localhost, at its own port{f' {self.port}' if self.port else ''}.",
+                "localhost.",
                 "host_not_allowed",
             )
         if origin and origin.partition("://")[2].lower() != host.lower():
