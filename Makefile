@@ -12,7 +12,7 @@ export Q
 export PYTHON
 
 .NOTPARALLEL:
-.PHONY: help ask question test test-slow golden check bench bench-search clean
+.PHONY: help ask question test test-slow golden check bench bench-search bench-server clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -42,6 +42,10 @@ bench: $(VENV)/.dev $(VENV)/.kernel ## measure speed and print ratios (minutes)
 bench-search: $(VENV)/.dev $(PEERS)/.made ## measure strategies, stop rules, accounting and faults, with peers beside them
 	@for one in search routing countdown parallel stopping game24 usage faults kills chinese peers; do \
 		echo "benchmarks/$$one.py"; $(BIN)/python "benchmarks/$$one.py" || exit 1; done
+
+bench-server: $(VENV)/.dev $(VENV)/.kernel ## measure the server; OPENRESPONSES=dir OPENAPI=file run outside suites
+	@for one in benchmarks/serving.py benchmarks/serving_*.py benchmarks/conformance.py; do \
+		echo "$$one"; $(BIN)/python "$$one" || exit 1; done
 
 clean: ## remove caches and builds; .venv and runs stay
 	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage
