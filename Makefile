@@ -43,9 +43,9 @@ bench-search: $(VENV)/.dev $(PEERS)/.made ## measure strategies, stop rules, acc
 	@for one in search routing countdown parallel stopping game24 usage faults kills chinese peers; do \
 		echo "benchmarks/$$one.py"; $(BIN)/python "benchmarks/$$one.py" || exit 1; done
 
-bench-server: $(VENV)/.dev ## measure the server: money, leaving clients, load, its end (about ten minutes)
-	@for one in money leaving load ends; do \
-		echo "benchmarks/serving_$$one.py"; $(BIN)/python "benchmarks/serving_$$one.py" || exit 1; done
+bench-server: $(VENV)/.dev $(VENV)/.kernel ## measure the server; OPENRESPONSES=dir OPENAPI=file run outside suites
+	@for one in benchmarks/serving.py benchmarks/serving_*.py benchmarks/conformance.py; do \
+		echo "$$one"; $(BIN)/python "$$one" || exit 1; done
 
 clean: ## remove caches and builds; .venv and runs stay
 	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage

@@ -150,3 +150,29 @@ def test_names_sort_by_time_within_a_second() -> None:
         names.append(new_run())
         time.sleep(0.002)
     assert names == sorted(names) and len({*names}) == 20
+
+
+NO_EVENTS = [
+    "[]", "1", "null", '"a"', "{}", '{"event":[]}', '{"event":{}}', '{"event":"Started"}', "[" * 100_000,
+    '{"event":"Started","run":1,"problem":[],"seed":0,"ordered":true,"settings":{}}',
+    '{"event":"Started","problem":"a"}', '{"event":"Started","problem":{"question":1}}',
+    '{"event":"Started","settings":["a"]}', '{"event":"Started","settings":{"effort":[]}}',
+    '{"event":"Finished","usage":"a"}', '{"event":"Finished","dollars":"many"}', '{"event":"Finished","node":"n"}',
+    '{"event":"Born","id":"a","parent":0,"step":{"text":1}}', '{"event":"Born","step":[]}', '{"event":"Scored","scores":[1]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NO_EVENTS, ids=lambda line: line[:40])
+def test_whatever_is_no_event_is_a_value_error(line: str):
+    with pytest.raises(ValueError, match=r"."):
+        decode(line)
+
+
+def test_a_file_that_is_no_trace_spoils_no_list(tmp_path: Path):
+    from system2.records import summaries
+
+    write(tmp_path, STARTED, FINISHED)
+    for n, line in enumerate(NO_EVENTS):
+        (tmp_path / f"{n}.jsonl").write_text(line + "\n")
+    (tmp_path / "bytes.jsonl").write_bytes(b"\xff\x00\n")
+    assert len([*summaries(tmp_path)]) == 1

@@ -64,7 +64,7 @@ class Summary:
 def summaries(place: Path | None = None) -> Iterator[Summary]:
     """All runs, newest first; a file that is no trace is left out."""
     for path in sorted((place or folder()).glob("*.jsonl"), reverse=True):
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError):
             first, last = ends(path)
             if isinstance(first, Started):
                 yield Summary(path.stem, first, last if isinstance(last, Finished) else None)

@@ -180,9 +180,17 @@ def encode(event: Event, without: str = "") -> str:
 def decode(line: str, step: Callable[[dict[str, Any]], Step] | None = None) -> Event:
     """The event of a line; `step` finds a node's, where the line leaves it out.
 
-    Raises ValueError, or what a value of the wrong type brings about.
+    Raises ValueError for whatever is no event of a trace.
     """
-    body = json.loads(line)
+    try:
+        return _decoded(json.loads(line), step)
+    except ValueError:
+        raise
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"a value of the wrong kind ({error!r})") from error
+
+
+def _decoded(body: dict[str, Any], step: Callable[[dict[str, Any]], Step] | None) -> Event:
     version = body.pop("version", None)
     if version is not None and version != str(VERSION):
         raise ValueError(f"trace format {version}; this system2 reads {VERSION}")
@@ -256,4 +264,9 @@ def _value(kind: Any, value: Any) -> Any:
         return {name: _value(inner[1], entry) for name, entry in value.items()}
     if kind is Decimal:
         return Decimal(value)
+    if kind in _PLAIN and not isinstance(value, _PLAIN[kind]):
+        raise ValueError(f"{str(value)[:40]!r} is no {kind.__name__}")
     return value
+
+
+_PLAIN: dict[Any, Any] = {str: str, int: int, float: int | float, bool: bool}

@@ -168,10 +168,16 @@ def served(url: str, **options: Any) -> Served:
 
 @asynccontextmanager
 async def live(
-    folder: Path, backend: Backend, *, keys: bool = False, most: int = 256, **options: Any
+    folder: Path,
+    backend: Backend,
+    *,
+    keys: bool = False,
+    most: int = 256,
+    grace: float = 5.0,
+    **options: Any,
 ) -> AsyncGenerator[Live]:
     """Serve; at the end nothing that was begun is left."""
-    settings = Settings(database=f"sqlite:///{folder}/server.db", grace=5.0, keys=keys, most=most)
+    settings = Settings(database=f"sqlite:///{folder}/server.db", grace=grace, keys=keys, most=most)
     async with opened(settings, [served(backend.url, **options)]) as server:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))

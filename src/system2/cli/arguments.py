@@ -75,7 +75,10 @@ def add_serve(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--database", metavar="URL", help="accounts and jobs: a file, or postgresql://…"
     )
-    to.add_argument("--keys", action="store_true", help="ask for keys on this machine too")
+    to.add_argument("--keys", action="store_true", help="ask for keys even while there are none")
+    to.add_argument(
+        "--open", action="store_true", help="ask for no key on this machine, though there are some"
+    )
     to.add_argument("--most", type=int, default=256, metavar="N", help="searches at once")
     to.add_argument(
         "--grace", type=float, default=10.0, metavar="N", help="seconds to finish at the end"

@@ -49,6 +49,7 @@ def settings_of(options: argparse.Namespace) -> Any:
         grace=options.grace,
         database=options.database or "",
         keys=options.keys,
+        open=options.open,
         logs=options.log_format,
         most=options.most,
         images=tuple(options.fetch_images or ()),

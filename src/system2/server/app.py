@@ -99,10 +99,7 @@ def guarded(spot: Spot) -> Callable[[Request], Awaitable[Response]]:
         server: Server = request.app.state.server
         request.scope["spot"] = spot.path
         if spot.scope is not None:
-            headers = request.headers
-            key = await server.who(
-                headers.get("authorization"), headers.get("host", ""), headers.get("origin")
-            )
+            key = await server.who(request.headers)
             request.state.key = key
             if spot.scope and not key.may(spot.scope):
                 raise ApiError(403, f"This key lacks the scope {spot.scope}.", "insufficient_scope")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from system2.core import Budget, Meter, Price
+from system2.core import Budget, Meter
 from system2.effort import EFFORTS
 from system2.options import Options
 from system2.server.beside import beside, judge_of
@@ -16,10 +17,12 @@ from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job
 from system2.server.served import MARGIN, Served
 from system2.server.server import Server
+from system2.server.spending import admitted, permitted
 from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
+from system2.verifiers.form import sound
 
 
 @dataclass(slots=True)
@@ -91,24 +94,19 @@ async def begin(
     seen      the span of the request
     behind    nobody waits for it
     """
-    if server.jobs.closing:
-        raise ApiError(
-            503, "The server is shutting down.", "overloaded", type="server_error",
-            headers={"Retry-After": "5"},
-        )  # fmt: skip
     served, carried = server.models.find(wanted.model)
-    if not key.allows(served.name):
-        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    opens(server, key, served)
     if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
         raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
     show = shown(wanted, served, key)
-    tokens = (options.get("tokens") or EFFORTS[effort].tokens) * wanted.n
-    ticket = await server.limits.admit(key, tokens, dollars_of(options, served.price, tokens))
+    await form(wanted)
+    ticket = await admitted(server.limits, key, served, wanted.problem, options, wanted.n)
     try:
         server.jobs.room()
-        shared = parent(wanted, served, behind.meter if behind else served.meter)
+        above = behind.meter if behind else served.meter
+        shared = parent(wanted.n, options, served, above)
         sides = beside(wanted, served, show, key.locale, language)
         terms = Terms(wanted, served, key, request, options, shared, sides, ticket, seen, behind)
         jobs = [job(server, terms, n) for n in range(wanted.n)]
@@ -124,17 +122,30 @@ async def begin(
     return begun
 
 
+def opens(server: Server, key: Key, served: Served) -> None:
+    """Raises ApiError 503 where the server takes nothing new, 403 where the key may not use this model."""
+    if server.jobs.closing:
+        raise ApiError(
+            503, "The server is shutting down.", "overloaded", type="server_error",
+            headers={"Retry-After": "5"},
+        )  # fmt: skip
+    if not key.allows(served.name):
+        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+
+
+async def form(wanted: Wanted) -> None:
+    """Look at the schema that the reply is to satisfy, where nobody waits for that. Raises ApiError 400."""
+    if wanted.reply.format and wanted.reply.format.schema:
+        try:
+            await asyncio.to_thread(sound, wanted.reply.format.schema)
+        except ValueError as error:
+            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+
+
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
     """The effort: of the request, of the model's name, of the model; `pro` above all. Raises ApiError."""
     effort = "pro" if wanted.pro else wanted.effort or carried or served.effort
-    order = list(EFFORTS)
-    if key.most_effort in order and order.index(effort) > order.index(key.most_effort):
-        raise ApiError(
-            403,
-            f"This key may think with effort {key.most_effort} at most, {effort} was asked for.",
-            "budget_not_allowed",
-            "reasoning_effort",
-        )
+    permitted(effort, key)
     return effort
 
 
@@ -166,13 +177,6 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
     return options
 
 
-def dollars_of(options: Options, price: Price | None, tokens: int) -> Decimal | None:
-    """The most this may cost, prompts left out; None where the price is unknown."""
-    if "dollars" in options:
-        return Decimal(str(options["dollars"]))
-    return None if price is None else price.most(0, tokens)
-
-
 def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
     """How much of the thoughts is shown. Raises ApiError 403 where the key may not see that much."""
     show = wanted.visibility or served.visibility
@@ -188,8 +192,8 @@ def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
     return show
 
 
-def parent(wanted: Wanted, served: Served, above: Meter) -> Meter:
-    """The meter above the searches of one request: dollars are of all its answers together."""
-    if wanted.n == 1 or wanted.dollars is None:
+def parent(n: int, options: Options, served: Served, above: Meter) -> Meter:
+    """The meter above the searches of one request: dollars are of all its `n` answers together."""
+    if n == 1 or "dollars" not in options:
         return above
-    return Meter(Budget(dollars=wanted.dollars), served.price, above)
+    return Meter(Budget(dollars=Decimal(str(options["dollars"]))), served.price, above)

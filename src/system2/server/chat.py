@@ -94,9 +94,9 @@ async def create(request: Request) -> Response:
                 seen=seen(request, heading(body, served.name)),
             )  # fmt: skip
             head = Head(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), body.model)
-            held = Completion(head, body, begun, wanted)
+            held = Completion(head, slim(body), begun, wanted)
         else:
-            await rejoined(server, held.begun)
+            await rejoined(server, held.begun, key)
         server.chats.keep(name, held, sent)
     listed(server, held)
     request.state.begun = held.begun
@@ -113,6 +113,13 @@ async def create(request: Request) -> Response:
     finally:
         if not handed:
             held.begun.release()
+
+
+def slim(body: ChatRequest) -> ChatRequest:
+    """What is still needed of a request: it is held for minutes, and its messages are in the problem."""
+    kept = body.model_copy(update={} if body.store else {"messages": []})
+    kept.__pydantic_extra__ = {}
+    return kept
 
 
 def listed(server: Server, one: Completion) -> None:
@@ -177,6 +184,7 @@ async def kept(server: Server, one: Completion, out: dict[str, Any]) -> None:
             one.body.metadata or {}, one.head.created + STORED,
         )
     )  # fmt: skip
+    one.body.messages = []
 
 
 def thought(job: Job, show: str) -> str:
@@ -236,16 +244,16 @@ def live(one: Completion) -> bool:
 
 async def together(jobs: list[Job], *, thoughts: bool) -> AsyncGenerator[tuple[int, Event]]:
     """The events of several jobs as they come, each with its place. Closing it leaves them all."""
-    queue: asyncio.Queue[tuple[int, Event] | BaseException | None] = asyncio.Queue()
+    queue: asyncio.Queue[tuple[int, Event] | BaseException | None] = asyncio.Queue(256)
 
     async def follow(n: int, job: Job) -> None:
         try:
             async with aclosing(job.follow(thoughts=thoughts)) as events:
                 async for _, event in events:
-                    queue.put_nowait((n, event))
+                    await queue.put((n, event))
         except Exception as error:  # noqa: BLE001  told where it is read
-            queue.put_nowait(error)
-        queue.put_nowait(None)
+            await queue.put(error)
+        await queue.put(None)
 
     async with AsyncExitStack() as stack:
         tasks = [asyncio.create_task(follow(n, job)) for n, job in enumerate(jobs)]

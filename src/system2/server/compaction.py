@@ -14,6 +14,7 @@ from system2.server.errors import invalid
 from system2.server.responses import conversation, earlier, own_items
 from system2.server.server import Server
 from system2.server.wire.check import checked, parsed
+from system2.server.wire.items import NOTES
 from system2.server.wire.responses_request import ResponseRequest
 from system2.server.wire.responses_wanted import coherent, response_wanted
 
@@ -24,7 +25,8 @@ async def input_tokens(request: Request) -> Response:
     key: Key = request.state.key
     body = checked(ResponseRequest, parsed(await body_of(request)))
     coherent(body)
-    served, _ = server.models.find(body.model)
+    served, _ = server.models.find(body.model, key.allows)
+    server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
     messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
     count = served.prompt_tokens(response_wanted(body, messages).problem)
@@ -39,13 +41,16 @@ async def compact(request: Request) -> Response:
     if body.model is None:
         raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
     coherent(body)
-    served, _ = server.models.find(body.model)
+    served, _ = server.models.find(body.model, key.allows)
+    server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
     own = own_items(body, "resp_compact")
     messages, _ = conversation(server, key, served, body, [*before, *own])
     kept = [item for item in own if item.get("role") == "user"]
     text = "\n\n".join(
-        f"{one.role}: {one.text}" for one in messages if one.role != "user" and one.text
+        f"{one.role}: {one.text}"
+        for one in messages
+        if one.role != "user" and one.text and not one.text.startswith(NOTES)
     )
     tag = secrets.token_hex(12)
     sealed = server.seal.close(text or "Nothing was said.", served.name, key.id)

@@ -8,16 +8,20 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
-from system2.core import Budget
+from system2.core import Budget, Meter
+from system2.effort import DEFAULT
 from system2.engine import Engine
 from system2.options import LIMIT, Options, amount
 from system2.resuming import reopen
-from system2.server.begin import dollars_of
+from system2.server.begin import opens
 from system2.server.data.keys import Key
+from system2.server.data.limits import Ticket
 from system2.server.errors import ApiError, invalid
 from system2.server.history import History
 from system2.server.jobs import Job
 from system2.server.server import Server
+from system2.server.spending import let_go, permitted
+from system2.server.spending import more as spend_more
 from system2.server.terms import watch
 
 
@@ -61,12 +65,9 @@ def more_of(given: object) -> More:
 
 
 def larger(budget: Budget, more: More) -> Budget:
-    """The budget with more in it; what had no limit keeps none."""
-    return replace(
-        budget,
-        tokens=None if budget.tokens is None else budget.tokens + (more.tokens or 0),
-        dollars=None if budget.dollars is None else budget.dollars + (more.dollars or 0),
-    )
+    """The budget with more tokens in it; what had no limit keeps none."""
+    tokens = None if budget.tokens is None else budget.tokens + (more.tokens or 0)
+    return replace(budget, tokens=tokens)
 
 
 async def further(server: Server, found: History, key: Key, more: More, request: str) -> Job:
@@ -75,24 +76,20 @@ async def further(server: Server, found: History, key: Key, more: More, request:
         return await extended(server, found.job, key, more)
     caps = found.caps()
     options = Options()
-    tokens, dollars = caps["tokens"], caps["dollars"]
+    tokens = caps["tokens"]
     if tokens is not None:
         options["tokens"] = tokens + (more.tokens or 0)
-    if dollars is not None:
-        options["dollars"] = Decimal(dollars) + (more.dollars or 0)
     if (seconds := more.seconds or caps["seconds"]) is not None:
         options["seconds"] = seconds
     served, _ = server.models.find(found.model)
-    if not key.allows(served.name):
-        raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    opens(server, key, served)
     before = found.started.settings.get("effort")
     told: Options = {**served.options, **options}
     if before:
         told["effort"] = before
-    added = more.tokens or (tokens or 0)
-    ticket = await server.limits.admit(
-        key, added, more.dollars or dollars_of({}, served.price, added)
-    )
+    permitted(before or served.effort, key)
+    ticket: Ticket | None = None
+    engine: Engine | None = None
 
     def regrown() -> Engine:
         return reopen(
@@ -104,18 +101,34 @@ async def further(server: Server, found: History, key: Key, more: More, request:
         if found.job is not None and found.job.task is not None:
             await asyncio.wait({found.job.task})
         engine = await asyncio.to_thread(regrown)
+        added = more.tokens or (tokens or 0)
+        ticket = await bought(server, key, engine.meter, added, more.dollars)
+        if engine.meter.budget.dollars is not None:
+            engine.settings["dollars"] = f"{engine.meter.budget.dollars:f}"
     except (ValueError, OSError) as error:
-        ticket.settle(0)
         raise ApiError(409, f"The run cannot go on ({error}).", None, "run") from error
-    except BaseException:
-        ticket.settle(0)
-        raise
-    engine.settings |= labels(found.started.settings)
-    spent = engine.meter.usage.completion
-    job = Job(engine, key, served.name, options=told, background=True)
-    watch(server, job, served, request, ticket)
-    job.after(lambda: ticket.settle(max(0, engine.meter.usage.completion - spent)))
+    finally:
+        if ticket is None and engine is not None:
+            let_go(engine)
+    assert engine is not None and ticket is not None  # else something was raised
+    grown, bill = engine, ticket
+    grown.settings |= labels(found.started.settings)
+    spent = grown.meter.usage.completion
+    job = Job(grown, key, served.name, options=told, background=True)
+    watch(server, job, served, request, bill)
+    job.after(lambda: bill.settle(max(0, grown.meter.usage.completion - spent)))
     return server.jobs.add(job)
+
+
+async def bought(
+    server: Server, key: Key, meter: Meter, tokens: int, dollars: Decimal | None
+) -> Ticket:
+    """The right to spend more, and the dollars of it in the meter's cap. Raises ApiError 400, 403, 429."""
+    before = meter.budget.dollars
+    ticket = await spend_more(server.limits, key, meter, tokens, dollars or Decimal(0))
+    if before is not None and meter.budget.dollars == before and dollars:  # its key has no limits
+        meter.budget = replace(meter.budget, dollars=before + dollars)
+    return ticket
 
 
 async def extended(server: Server, job: Job, key: Key, more: More) -> Job:
@@ -128,8 +141,11 @@ async def extended(server: Server, job: Job, key: Key, more: More) -> Job:
             None,
             "add_budget.seconds",
         )
-    ticket = await server.limits.admit(key, more.tokens or 0, more.dollars)
+    if not key.allows(job.model):
+        raise ApiError(403, f"This key may not use {job.model}.", "model_not_allowed", "model")
     meter = job.engine.meter
+    permitted(job.engine.settings.get("effort", DEFAULT), key)
+    ticket = await bought(server, key, meter, more.tokens or 0, more.dollars)
     meter.budget = larger(meter.budget, more)
     meter.wake()
     job.after(lambda: ticket.settle(0))

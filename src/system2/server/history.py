@@ -20,6 +20,8 @@ from system2.server.wire.nodes import OWNER, Frame, Growth
 from system2.store import read
 
 MODEL = "served"  # the setting of a trace that names the model as the server offers it
+FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What a trace brings about whose events do not go together."""
 
 
 class Reader(Protocol):
@@ -64,8 +66,11 @@ class History:
 
     def begin(self, *, raw: bool) -> Growth:
         """Nothing heard yet, and what its budget and price are."""
-        price = self.job.engine.meter.price if self.job else priced_at(self.started.settings)
-        return Growth(raw, self.caps(), price, self.model)
+        try:
+            price = self.job.engine.meter.price if self.job else priced_at(self.started.settings)
+            return Growth(raw, self.caps(), price, self.model)
+        except FAULTS as error:
+            raise unreadable(self.run) from error
 
     def before(self) -> Iterator[Event]:
         """Of a run that goes on: what its trace holds from earlier on."""
@@ -85,7 +90,12 @@ class History:
     def tell(self, growth: Growth) -> list[Frame]:
         """The same, at once."""
         events = list(self.job.events) if self.job else read(self.path or Path())
-        return [frame for event in chain(self.before(), events) for frame in growth.hear(event)]
+        try:
+            return [frame for event in chain(self.before(), events) for frame in growth.hear(event)]
+        except FAULTS as error:
+            if self.path is None:  # no trace was read: it is our own fault
+                raise
+            raise unreadable(self.run) from error
 
     async def growth(self, *, raw: bool) -> Growth:
         """What has grown by now."""
@@ -95,6 +105,11 @@ class History:
         growth = self.begin(raw=raw)
         await self.frames(growth)
         return growth
+
+
+def unreadable(run: str) -> ApiError:
+    """Its trace was damaged, or written by hand."""
+    return ApiError(409, f"The trace of run '{run[:80]}' cannot be understood.", None, "run")
 
 
 @lru_cache(maxsize=8)
@@ -125,7 +140,7 @@ def history(run: str, reader: Reader, jobs: Jobs, place: Path | None = None) -> 
     try:
         path = find(run, place)
         first, last = ends(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise missing from error
     if path.stem != run or not isinstance(first, Started) or not (job or sees(reader, first)):
         raise missing

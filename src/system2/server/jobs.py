@@ -18,6 +18,8 @@ from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128
+SLOW = 4_096  # events a reader may be behind: from then on it gets no pieces of thoughts
+LOST = 65_536  # one that is so far behind is cut off
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +35,20 @@ class Follower:
     pieces: asyncio.Queue[tuple[int, Event] | None] = field(
         default_factory=asyncio.Queue[tuple[int, Event] | None]
     )
+    lost: bool = False
+
+    def tell(self, item: tuple[int, Event], *, spare: bool = False) -> None:
+        """One more for it to read. spare: it can do without."""
+        behind = self.pieces.qsize()
+        if self.lost or (spare and behind >= SLOW):
+            return
+        if behind >= LOST:
+            self.lost = True
+            while not self.pieces.empty():
+                self.pieces.get_nowait()
+            self.pieces.put_nowait(None)
+            return
+        self.pieces.put_nowait(item)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +114,7 @@ class Job:
                 self.said.append(numbered)
             for follower in self.followers:
                 if shown or follower.thoughts:
-                    follower.pieces.put_nowait(numbered)
+                    follower.tell(numbered, spare=not shown)
             return
         self.events.append(event)
         if getattr(event, "until", None) == "reply":
@@ -106,7 +122,7 @@ class Job:
         if isinstance(event, Finished):
             self.finished = event
         for follower in self.followers:
-            follower.pieces.put_nowait((len(self.events), event))
+            follower.tell((len(self.events), event))
 
     def over(self, task: asyncio.Task[Finished]) -> None:
         """The engine has ended; one that broke has told no end."""
@@ -152,6 +168,11 @@ class Job:
             self.followers.remove(follower)
             if waits:
                 self.leave()
+        if follower.lost:
+            raise ApiError(
+                503, "The stream was read too slowly, and ends here.", "server_error",
+                type="server_error",
+            )  # fmt: skip
         if self.task and self.task.done() and not self.task.cancelled() and self.finished is None:
             self.task.result()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import replied
-from system2.server.served import card
+from system2.server.data.keys import Key
+from system2.server.served import Served, card
 from system2.server.server import Server
 
 
@@ -14,7 +17,7 @@ async def listed(request: Request) -> Response:
     """The models that this key may use."""
     server: Server = request.app.state.server
     key = request.state.key
-    cards = [card(one) for one in server.models.served.values() if key.allows(one.name)]
+    cards = [told(one, key) for one in server.models.served.values() if key.allows(one.name)]
     return replied({"object": "list", "data": cards})
 
 
@@ -22,8 +25,17 @@ async def one(request: Request) -> Response:
     """One model; its name may hold slashes, an effort or a mode."""
     server: Server = request.app.state.server
     name = request.path_params["id"]
-    served, _ = server.models.find(name)
-    return replied(card(served) | {"id": name})
+    key = request.state.key
+    served, _ = server.models.find(name, key.allows)
+    return replied(told(served, key) | {"id": name})
+
+
+def told(served: Served, key: Key) -> dict[str, Any]:
+    """A model's card; where its backend is, is for those who run the server."""
+    body = card(served)
+    if not key.may("admin"):
+        body["system2"]["backend"] = "embedded" if served.local else "server"
+    return body
 
 
 async def alive(request: Request) -> Response:

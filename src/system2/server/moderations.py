@@ -76,6 +76,7 @@ async def create(request: Request) -> Response:
     texts = body.texts()
     served = None if body.model in DEFAULTS else server.models.find(body.model)[0]
     if served is None or served.local:  # the embedded model cannot judge: the reply says who did
+        server.limits.draw(key)
         judged = await asyncio.to_thread(listed, texts)
         return replied(told(WORDS, judged))
     work = classified(server, served, key, texts, request.state.request_id)

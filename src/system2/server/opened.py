@@ -56,6 +56,7 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
             logs=Logs(models=names),
             seal=Seal.kept(Path(home) / "seal"),
             open=not guarded,
+            stays=settings.open,
             images=frozenset(settings.images),
         )
         sweeper = asyncio.create_task(sweep(server))
@@ -76,9 +77,13 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
 
 
 async def checked(settings: Settings, keys: Keys) -> bool:
-    """Are keys asked for? Always where others than this machine can reach the server. Raises ValueError."""
+    """Are keys asked for? Where there are any, or others than this machine can reach it. Raises ValueError."""
     if settings.host in NEAR:
-        return False
+        return not settings.open and await keys.any()
+    if settings.open:
+        raise ValueError(
+            f"--open lets everybody in, and --host {settings.host} is for other machines too; leave one out"
+        )
     if not await keys.any():
         raise ValueError(
             f"--host {settings.host} lets other machines in, and there are no keys; make one first "

@@ -17,6 +17,7 @@ from system2.server import assets, sockets
 from system2.server.app import application
 from system2.server.closing import HURRY, closed
 from system2.server.opened import opened
+from system2.server.patient import Patient
 from system2.server.served import Served
 from system2.server.server import Server, Settings
 from system2.server.spots import SPOTS
@@ -55,8 +56,10 @@ class Process:
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=max(1, round(self.settings.grace + HURRY + 2)),
-                http="h11",  # httptools, where it is installed, bounds no header
+                http=Patient,  # of h11: httptools, where it is installed, bounds no header
                 ws="websockets-sansio",
+                ws_max_size=sockets.LARGEST,
+                ws_per_message_deflate=False,  # a few kB may unpack to as much as a message may have
                 h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,
             )

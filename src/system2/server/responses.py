@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,6 +38,7 @@ from system2.server.wire.responses_wanted import SEALED, coherent, response_want
 from system2.server.wire.wanted import Wanted
 
 TURNS = 1_000  # responses that one may go back through
+LOADED = 32 * 2**20  # bytes of them all
 
 
 async def create(request: Request) -> Response:
@@ -52,6 +54,8 @@ async def create(request: Request) -> Response:
             held = await asked(request, server, key, body)
         elif held.begun.jobs[0].left:
             held = await resumed(server, held, key, body)
+        else:
+            server.limits.draw(key)
         held.join()
         server.responses.keep(name, held, data)
     request.state.begun = held.begun
@@ -78,7 +82,7 @@ async def resumed(server: Server, held: Exchange, key: Key, body: ResponseReques
     """A response that was given up goes on. Raises ApiError 409."""
     if held.task:
         await asyncio.wait({held.task})  # it has said and stored how it stood
-    await rejoined(server, held.begun)
+    await rejoined(server, held.begun, key)
     try:
         written = writer(server, held.begun.served, key, body, held.begun, held.id, held.wanted)
         held = replace(  # its first events are stored already: no others are
@@ -179,8 +183,12 @@ def own_items(body: ResponseRequest, id: str) -> list[dict[str, Any]]:
 async def earlier(
     server: Server, key: Key, id: str | None, remembered: dict[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Input and output of the responses before, the oldest first. Raises ApiError 400 where one is not there."""
+    """Input and output of the responses before, the oldest first.
+
+    Raises ApiError 400 where one is not there, or they are more than one request could hold.
+    """
     turns: list[list[dict[str, Any]]] = []
+    size = 0
     while id is not None and len(turns) < 2 * TURNS:
         if id in remembered:
             turns.append(remembered[id])
@@ -190,6 +198,12 @@ async def earlier(
             raise items.missing(id)
         turns.append([*found.body["output"]])
         turns.append([dict(item) for item in found.input])
+        size += sum(len(orjson.dumps(turn)) for turn in turns[-2:])
+        if size > LOADED:
+            raise ApiError(
+                400, "The responses before are more than can be read; begin anew, or compact them.",
+                "context_length_exceeded", "previous_response_id",
+            )  # fmt: skip
         id = found.previous
     return [item for turn in reversed(turns) for item in turn]
 

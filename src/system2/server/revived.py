@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import Any, cast
 
 from system2.core import Started, Style
 from system2.options import Options
-from system2.server.begin import Begun, shown
+from system2.server.begin import Begun, opens, shown
 from system2.server.beside import beside
-from system2.server.data.keys import LOCAL
+from system2.server.data.keys import LOCAL, Key
 from system2.server.data.responses import Response
 from system2.server.errors import ApiError
 from system2.server.exchange import Exchange
 from system2.server.jobs import Job
 from system2.server.responses import started
 from system2.server.server import Server
-from system2.server.terms import again, told_before, watch
+from system2.server.spending import goes_on, let_go, permitted
+from system2.server.terms import SHOWN, again, told_before, watch
 from system2.server.wire.response_object import ended
 from system2.server.wire.response_writer import ResponseWriter
-from system2.server.wire.wanted import Wanted
+from system2.server.wire.wanted import VISIBILITIES, Visibility, Wanted
 
 MOST = 1_000_000  # events of one response
 
@@ -46,7 +48,10 @@ async def taken_up(server: Server, one: Response) -> None:
     key = LOCAL if one.key == LOCAL.id else await server.keys.get(one.key)
     if key is None:
         raise ValueError("its key is gone")
+    if not key.holds(time.time()) or not key.may("chat"):
+        raise ValueError("its key may ask no more")
     served, _ = server.models.find(one.model)
+    opens(server, key, served)
     assert one.run
     before = await asyncio.to_thread(told_before, one.run)
     if not before or not isinstance(before[0], Started):
@@ -55,14 +60,22 @@ async def taken_up(server: Server, one: Response) -> None:
     asked = cast(dict[str, Any], one.body.get("reasoning") or {})
     summaries = bool(asked.get("summary"))
     reply = opening.reply or Style()
-    wanted = Wanted(served.name, opening.problem, reply=reply, summary=summaries)
+    wanted = Wanted(
+        served.name, opening.problem, reply=reply, summary=summaries,
+        visibility=visibility(opening.settings.get(SHOWN), key),
+    )  # fmt: skip
     show = shown(wanted, served, key)
+    permitted(opening.settings.get("effort", served.effort), key)
     options: Options = {**served.options}
     if tokens := opening.settings.get("tokens"):
         options["tokens"] = int(tokens)
     sides = beside(wanted, served, show, key.locale, None)
     engine = await asyncio.to_thread(again, one.run, served, options, served.meter, sides)
-    ticket = await server.limits.admit(key, 0, None)
+    try:
+        ticket = await goes_on(server.limits, key, engine)
+    except ApiError:
+        let_go(engine)
+        raise
     request = f"req_{secrets.token_hex(16)}"
     job = watch(server, Job(engine, key, served.name), served, request, ticket, None, before)
     begun = Begun([job], served, show, key, ticket, request, None)
@@ -86,6 +99,12 @@ async def taken_up(server: Server, one: Response) -> None:
         background=True, events=known, saved=len(known),
     )  # fmt: skip
     await started(server, made, again=True)
+
+
+def visibility(asked: str | None, key: Key) -> Visibility | None:
+    """What the request asked to see; what its key may not see any more, it does not ask for."""
+    found: Visibility | None = next((one for one in VISIBILITIES if one == asked), None)
+    return None if found == "raw" and not key.may("cot:read") else found
 
 
 async def lost(server: Server, one: Response) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -122,8 +122,20 @@ class Models:
     def __init__(self, served: Sequence[Served]) -> None:
         self.served = {one.name: one for one in served}
 
-    def find(self, name: str | None) -> tuple[Served, str | None]:
-        """The model of that name, and the effort that the name carries. Raises ApiError 400, 404."""
+    def find(
+        self, name: str | None, may: Callable[[str], bool] = lambda _: True
+    ) -> tuple[Served, str | None]:
+        """The model of that name, and the effort that the name carries. Raises ApiError 400, 404.
+
+        may  who asks may use the model of this name; another is as good as none
+        """
+        found, carried = self.search(name)
+        if not may(found.name):
+            raise unknown(name or found.name)
+        return found, carried
+
+    def search(self, name: str | None) -> tuple[Served, str | None]:
+        """The same, for whoever asks."""
         if name is None and len(self.served) == 1:
             return next(iter(self.served.values())), None
         if name is None:
@@ -135,12 +147,17 @@ class Models:
         stem, _, tail = name.rpartition("-")
         if stem in self.served and tail in EFFORTS:
             return self.served[stem], tail
-        raise ApiError(
-            404,
-            f"The model {name[:100]!r} does not exist or you do not have access to it.",
-            "model_not_found",
-            "model",
-        )
+        raise unknown(name)
+
+
+def unknown(name: str) -> ApiError:
+    """There is no such model, for whoever asks."""
+    return ApiError(
+        404,
+        f"The model {name[:100]!r} does not exist or you do not have access to it.",
+        "model_not_found",
+        "model",
+    )
 
 
 def card(one: Served) -> dict[str, Any]:

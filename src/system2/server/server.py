@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,12 +21,16 @@ from system2.server.watch.logs import Logs
 from system2.server.watch.metrics import Metrics
 from system2.server.watch.spans import Spans
 
+PASSED = frozenset({"forwarded", "x-real-ip"})
+"""What a proxy adds to a request; and whatever begins with x-forwarded-."""
+
 
 @dataclass(slots=True)
 class Server:
     """What endpoints share.
 
     open   nobody needs a key: only where the socket is bound to this machine alone
+    stays  open though there are keys; else the first key that is made closes it
     hosts  names in the Host header that an open server answers to, so that no web page can be made to
            ask it (DNS rebinding)
     largest  bytes of a request's body
@@ -49,7 +54,8 @@ class Server:
     logs: Logs
     seal: Seal
     open: bool = True
-    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
+    stays: bool = False
+    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
     largest: int = 32 * 2**20
     slow: float = 60.0
     beat: float = 10.0
@@ -65,12 +71,15 @@ class Server:
         """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
         return (urlsplit(url).hostname or "").lower() in self.images
 
-    async def who(self, authorization: str | None, host: str, origin: str | None) -> Key:
-        """Whose request this is. Raises ApiError 401, 403."""
-        scheme, _, secret = (authorization or "").partition(" ")
+    async def who(self, headers: Mapping[str, str]) -> Key:
+        """Whose request this is, by its headers (names in lower case). Raises ApiError 401, 403."""
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
         secret = secret.strip() if scheme.lower() == "bearer" else ""
+        if self.open and not self.stays and await self.keys.known():
+            self.open = False
         if self.open:
-            self.near(host, origin)
+            direct(headers)
+            self.near(headers.get("host", ""), headers.get("origin"))
             if not secret.startswith("sk-s2-"):
                 return LOCAL
         if not secret:
@@ -86,7 +95,8 @@ class Server:
 
     def near(self, host: str, origin: str | None) -> None:
         """Raises ApiError 403 where a web page of somebody else's may be asking."""
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        stem, _, tail = host.rpartition(":")  # any port: it may be forwarded from another machine
+        name = stem if tail.isdigit() else host
         if name.lower() not in self.hosts:
             raise ApiError(
                 403,
@@ -100,11 +110,32 @@ class Server:
             )
 
 
+def direct(headers: Mapping[str, str]) -> None:
+    """Raises ApiError 403 where a proxy passed this on: then who asks may be anywhere."""
+    if any(name in PASSED or name.startswith("x-forwarded-") for name in headers):
+        raise ApiError(
+            403,
+            "This server has no keys, and this request was passed on by a proxy; make keys with "
+            "`system2 keys create NAME`.",
+            "proxy_not_allowed",
+        )
+
+
 def weight(held: Any) -> int:
-    """How many events the searches of a request have told; one under way must not be forgotten."""
-    jobs = held.begun.jobs
-    over = all(job.task and job.task.done() for job in jobs)
-    return max(1, sum(len(job.events) for job in jobs)) if over else 0
+    """How many events the searches of a request have told; 0: one is under way, and must not be forgotten.
+
+    What was asked is held as well: a kilobyte of it is as much as an event.
+    """
+    over = [job for job in held.begun.jobs if job.task and job.task.done()]
+    if len(over) < len(held.begun.jobs):
+        return 0
+    asked = 1
+    for one in over[:1]:  # all of them have the same
+        for message in one.engine.problem.messages:
+            asked += len(message.text) + sum(
+                len(part.url) + len(part.data) for part in message.parts
+            )
+    return sum(len(job.events) for job in over) + asked // 1_024
 
 
 @dataclass(slots=True)
@@ -112,7 +143,8 @@ class Settings:
     """What `system2 serve` was told, of the process as a whole.
 
     grace   seconds that what runs may take when the process is told to end
-    keys    ask for keys though only this machine can reach it
+    keys    ask for keys though only this machine can reach it, and there are none yet
+    open    ask for none though there are some; only where no other machine can reach it
     most    searches at once; images: hosts whose images a backend may fetch
     lease   seconds after which others may take up a batch's line that this process held
     """
@@ -122,6 +154,7 @@ class Settings:
     grace: float = 10.0
     database: str = ""
     keys: bool = False
+    open: bool = False
     logs: str = "text"
     most: int = 256
     images: tuple[str, ...] = ()

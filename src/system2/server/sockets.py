@@ -21,7 +21,8 @@ from system2.server.wire.check import checked, parsed
 from system2.server.wire.responses_request import ResponseRequest
 
 LONGEST = 3_600.0  # seconds of one connection
-WAITING = 4_096  # messages that may wait for their turn; their bytes: as many as a body may have
+LARGEST = 8 * 2**20  # bytes of one message, and of all that wait for their turn
+WAITING = 4_096  # messages that may wait
 IGNORED = ("type", "stream", "stream_options", "background")
 
 
@@ -77,7 +78,7 @@ class Connection:
                 text = message.get("text")
                 wish = text.encode("utf-8", "replace") if text else message.get("bytes") or b""
                 self.waiting += len(wish)
-                if wishes.qsize() >= WAITING or self.waiting > self.server.largest:
+                if wishes.qsize() >= WAITING or self.waiting > LARGEST:
                     return
                 wishes.put_nowait(wish)
         except (WebSocketDisconnect, RuntimeError):
@@ -87,6 +88,11 @@ class Connection:
 
     async def turn(self, wish: bytes, reader: asyncio.Task[None]) -> bool:
         """One response; False: the client has gone."""
+        try:
+            self.key = await admitted(self.socket)  # it may have been revoked since
+        except ApiError as error:
+            await self.fail(error)
+            return False
         answer = asyncio.create_task(self.answer(wish))
         await asyncio.wait({answer, reader}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
@@ -146,16 +152,20 @@ class Connection:
                 await self.send({"type": "error", "status": error.status, **error.body()})
 
 
+async def admitted(socket: WebSocket) -> Key:
+    """Whose connection this is, now. Raises ApiError 401, 403."""
+    server: Server = socket.app.state.server
+    key = await server.who(socket.headers)
+    if not key.may("chat"):
+        raise ApiError(403, "This key lacks the scope chat.", "insufficient_scope")
+    return key
+
+
 async def connect(socket: WebSocket) -> None:
     """A client that wants to stay: who it is, is asked before it is let in."""
     server: Server = socket.app.state.server
-    headers = socket.headers
     try:
-        key = await server.who(
-            headers.get("authorization"), headers.get("host", ""), headers.get("origin")
-        )
-        if not key.may("chat"):
-            raise ApiError(403, "This key lacks the scope chat.", "insufficient_scope")
+        key = await admitted(socket)
     except ApiError as error:
         from starlette.responses import Response
 

@@ -25,7 +25,7 @@ SPOTS: tuple[Spot, ...] = (
     Spot("GET", "/livez", models.alive, None, "Does the process live?", None, shapes.Health),
     Spot("GET", "/readyz", models.ready, None, "Does it take requests?", None, shapes.Health),
     Spot(
-        "GET", "/metrics", models.metrics, "", "What Prometheus reads",
+        "GET", "/metrics", models.metrics, "admin", "What Prometheus reads",
         kinds=("text/plain", "application/openmetrics-text"),
     ),
     Spot("GET", "/openapi.json", openapi.described, None, "This schema"),

@@ -24,6 +24,9 @@ from system2.solve import compose, trace
 from system2.store import Trace, folder, new_run, read
 
 RESERVE = 2_048  # completion tokens set aside for the visible reply, at most
+SHOWN = (
+    "shown"  # the setting of a trace that names how much of the thoughts its request asked to see
+)
 SHARE = 4  # of a cap on tokens at most this part is set aside for it
 
 
@@ -74,6 +77,8 @@ def job(server: Server, terms: Terms, n: int) -> Job:
         except ValueError as error:
             raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
         engine.watchers.append(kept(run))
+    if terms.wanted.visibility is not None:
+        engine.settings |= {SHOWN: terms.wanted.visibility}
     made = Job(engine, key, served.name, options=own)
     return watch(server, made, served, terms.request, terms.ticket, terms.seen, before)
 

@@ -104,6 +104,7 @@ def chosen(request: Request, name: str | None) -> Served:
     )
     if not request.state.key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
+    server.limits.draw(request.state.key)
     return served
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from system2.core import Fit, Format
 from system2.verifiers.blank import Place, place
@@ -62,8 +63,14 @@ def json_form(format: Format, *, fills: bool = False, seconds: float = SECONDS) 
     """
     ready("jsonschema", ADVICE, seconds)
     schema = format.schema or '{"type":"object"}'
+    sound(schema)
+    return JsonForm(schema, place(schema), fills, seconds)
+
+
+@lru_cache(maxsize=64)
+def sound(schema: str) -> None:
+    """Raises ValueError for what is no schema. Once for each: a request of many answers asks as often."""
     try:
         check(json.loads(schema))
     except RecursionError as error:
         raise ValueError("this schema is nested too deeply to be checked") from error
-    return JsonForm(schema, place(schema), fills, seconds)

@@ -100,6 +100,7 @@ class Keys:
         self._file = file or pepper_file(db)
         self._clock = clock
         self._pepper: Pepper | None = None
+        self._any, self._looked = False, float("-inf")  # is there any, and when was that seen
         self._known: OrderedDict[str, tuple[Key, float]] = OrderedDict()  # by digest, until when
 
     async def create(self, wanted: Key) -> Issued:
@@ -117,6 +118,7 @@ class Keys:
         row = columns(key) | {"digest": mixed.digest(secret), "pepper": mixed.mark}
         async with self._db.begin() as connection:
             await connection.execute(keys.insert().values(row))
+        self._looked = float("-inf")
         return Issued(key, secret)
 
     async def find(self, secret: str) -> Key | None:
@@ -157,6 +159,13 @@ class Keys:
         """Is there a key that holds?"""
         now = self._clock()
         return any(key.holds(now) for key in await self.list())
+
+    async def known(self) -> bool:
+        """Is there a key that holds, as of a few seconds ago at most?"""
+        now = self._clock()
+        if now >= self._looked + SECONDS or now < self._looked:
+            self._any, self._looked = await self.any(), now
+        return self._any
 
     async def revoke(self, id: str) -> Key:
         """Let a key hold no longer; once revoked it stays so. Raises ValueError where there is none."""

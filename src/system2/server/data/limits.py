@@ -14,7 +14,7 @@ from math import ceil
 
 from system2.server.data.keys import Key
 from system2.server.data.ledger import Ledger
-from system2.server.errors import ApiError
+from system2.server.errors import ApiError, invalid
 
 LONGEST = 120  # seconds; clients wait no longer
 BUSY = 2  # seconds until a place may be free: nobody knows when a thought ends
@@ -62,6 +62,7 @@ class Ticket:
     tokens: int
     dollars: Decimal
     _account: Account = field(repr=False)
+    count: int = 1
     _booked: Decimal = field(default=NOTHING, repr=False)
     _open: bool = field(default=True, repr=False)
 
@@ -83,7 +84,7 @@ class Ticket:
             return
         self._open = False
         account = self._account
-        account.running -= 1
+        account.running -= self.count
         account.reserved -= self._left
         account.settled += self._left if dollars is None else max(NOTHING, dollars - self._booked)
         if account.tokens:
@@ -103,33 +104,65 @@ class Limits:
         self._clock = clock
         self._accounts: dict[str, Account] = {}
 
-    async def admit(self, key: Key, tokens: int, dollars: Decimal | None) -> Ticket:
+    async def admit(
+        self,
+        key: Key,
+        tokens: int,
+        dollars: Decimal | None,
+        *,
+        count: int = 1,
+        clip: bool = False,
+    ) -> Ticket:
         """Set aside a request, `tokens` and `dollars`: the most it may use. dollars None: nobody knows its price.
 
-        Raises ApiError: 403 where one request may never be this dear, 429 where it may not be now.
-        A request that is refused uses nothing up.
+        count  searches that run at once for it
+        clip   whoever asks can do with fewer dollars: the ticket's are those that its key has left
+        Raises ApiError: 400 where it is no amount, 403 where one request may never be this dear, 429
+        where it may not be now. A request that is refused uses nothing up.
         """
-        affordable(key, dollars)
-        wanted = dollars or NOTHING
+        if dollars is not None and not (dollars.is_finite() and dollars >= 0):
+            raise invalid(
+                f"A request may cost nothing or some dollars, not {str(dollars)[:40]}; give an amount "
+                "of at least 0.",
+                "system2.budget.usd",
+            )
+        most = dollars
+        if clip and most is not None and key.dollars_a_request is not None:
+            most = min(most, key.dollars_a_request)
+        affordable(key, most)
         while True:
             account = self._account(key)
             before = account.settled
             spent = await self._spent(key)
             account = self._account(key)  # time has passed; from here on nothing else runs
             fresh = account.settled - before  # the ledger may or may not have told of these
+            wanted = most or NOTHING
+            if (
+                clip
+                and (rest := left(key, spent, account.reserved + fresh)) is not None
+                and rest > 0
+            ):
+                wanted = min(wanted, rest)
             short = broke(key, spent, account.reserved + fresh + wanted)
             if short is None:
                 break
             if not fresh:
                 raise short
-        room(key, account, tokens)
+        room(key, account, tokens, count)
         if account.requests:
             account.requests.draw(1)
         if account.tokens:
             account.tokens.draw(tokens)
-        account.running += 1
+        account.running += count
         account.reserved += wanted
-        return Ticket(tokens, wanted, account)
+        return Ticket(tokens, wanted, account, count)
+
+    def draw(self, key: Key) -> None:
+        """One request that sets nothing aside: it counts among those of a minute. Raises ApiError 429."""
+        account = self._account(key)
+        if account.requests:
+            hurried(account.requests)
+            account.requests.draw(1)
 
     def headers(self, key: Key) -> dict[str, str]:
         """x-ratelimit-*, of the limits that this key has."""
@@ -205,14 +238,29 @@ def broke(key: Key, spent: tuple[Decimal, Decimal], more: Decimal) -> ApiError |
     return None
 
 
-def room(key: Key, account: Account, tokens: int) -> None:
+def left(key: Key, spent: tuple[Decimal, Decimal], gone: Decimal) -> Decimal | None:
+    """Dollars left of the day and the month; None: they are not limited. `gone`: set aside by others."""
+    caps = zip((key.dollars_a_day, key.dollars_a_month), spent, strict=True)
+    return min((cap - before - gone for cap, before in caps if cap is not None), default=None)
+
+
+def room(key: Key, account: Account, tokens: int, count: int = 1) -> None:
     """Raises ApiError 429 where too much is asked a minute, or too much is under way."""
-    if key.at_once is not None and account.running >= key.at_once:
-        said = f"{key.at_once} requests of this key are under way, and no more may be at once"
+    if key.at_once is not None and count > key.at_once:
+        raise ApiError(
+            429,
+            f"Request too large for this key: {key.at_once} searches may run at once, and it asks for "
+            f"{count}. Lower n.",
+            "rate_limit_exceeded",
+            "n",
+            type="requests",
+            headers={"x-should-retry": "false", "Retry-After": str(LONGEST)},
+        )
+    if key.at_once is not None and account.running + count > key.at_once:
+        said = f"{account.running} requests of this key are under way, and {key.at_once} may be at once"
         raise late("requests", said, BUSY)
-    if account.requests and (wait := account.requests.wait(1)):
-        said = f"Limit {account.requests.size} requests a minute"
-        raise late("requests", said, wait)
+    if account.requests:
+        hurried(account.requests)
     if bucket := account.tokens:
         limit = f"Limit {bucket.size} tokens a minute, requested {tokens}"
         if tokens > bucket.size:
@@ -225,6 +273,12 @@ def room(key: Key, account: Account, tokens: int) -> None:
             )
         if wait := bucket.wait(tokens):
             raise late("tokens", limit, wait)
+
+
+def hurried(bucket: Bucket) -> None:
+    """Raises ApiError 429 where no request more may come this minute."""
+    if wait := bucket.wait(1):
+        raise late("requests", f"Limit {bucket.size} requests a minute", wait)
 
 
 def late(kind: str, said: str, wait: float) -> ApiError:

@@ -24,7 +24,9 @@ class Body(BaseModel):
 class Budget(Body):
     """`system2.budget`."""
 
-    usd: Annotated[Decimal, Field(ge=0, le=10**12)] | float | None = None
+    usd: (
+        Annotated[Decimal, Field(ge=0, le=10**12)] | Annotated[float, Field(ge=0, le=1e12)] | None
+    ) = None
     seconds: Annotated[float, Field(gt=0, le=10**9)] | None = None
     tokens: Limit | None = None
     on_exhausted: Literal["best_so_far", "incomplete"] = "best_so_far"

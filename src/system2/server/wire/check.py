@@ -13,6 +13,7 @@ from system2.server.errors import ApiError, invalid
 Body = TypeVar("Body", bound=BaseModel)
 DEEPEST = 200  # brackets within brackets: no client needs more, and encoders recurse
 MOST = 500_000  # values of one body
+MARKS = 3 * MOST  # commas and brackets of one, those within its texts included: prose has far fewer
 
 _MISSING = frozenset({"missing"})
 _TYPES = {
@@ -36,6 +37,10 @@ def parsed(data: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises ApiError 400 for anything else, NaN and half characters included."""
     if not data.strip():
         raise invalid("The body is empty; send a JSON object.", None, "missing_required_parameter")
+    if (
+        sum(map(data.count, (b",", b"[", b"{"))) > MARKS
+    ):  # read, they would be a hundred times as much
+        raise invalid(f"The body holds more than {MOST:,} values.", None, "invalid_json")
     try:
         body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -48,7 +53,7 @@ def parsed(data: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], body)
 
 
-def weigh(body: dict[str, Any]) -> None:
+def weigh(body: Mapping[str, Any], most: int = MOST, what: str = "The body") -> None:
     """Raises ApiError 400 for what is too deep or too much to be looked at; no recursion."""
     level: list[Any] = [body]
     values = 0
@@ -60,15 +65,15 @@ def weigh(body: dict[str, Any]) -> None:
             elif isinstance(value, list):
                 below.extend(cast(list[Any], value))
         values += len(below)
-        if values > MOST:
-            raise invalid(f"The body holds more than {MOST:,} values.", None, "invalid_json")
+        if values > most:
+            raise invalid(f"{what} holds more than {most:,} values.", None, "invalid_json")
         if not below:
             return
         level = [value for value in below if isinstance(value, dict | list)]
         if level and depth == DEEPEST:
             break
     raise invalid(
-        f"The body is nested too deeply; at most {DEEPEST} levels are read.", None, "invalid_json"
+        f"{what} is nested too deeply; at most {DEEPEST} levels are read.", None, "invalid_json"
     )
 
 

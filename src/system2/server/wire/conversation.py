@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -10,6 +11,7 @@ from system2.core import Content, Format, Message, Tool, ToolCall
 from system2.server.errors import ApiError, invalid
 from system2.server.wire.chat_request import ChatMessage, ChatTool, Part
 from system2.server.wire.chat_request import Format as ChatFormat
+from system2.server.wire.check import weigh
 from system2.server.wire.responses_request import ResponseTool, TextFormat
 
 Choice = tuple[Literal["", "auto", "none", "required"], tuple[str, ...]]
@@ -17,6 +19,9 @@ Fetch = Callable[[str], bool]
 """May this address of an image be given to a backend, which will fetch it?"""
 
 LONGEST = 1_000_000  # characters of all messages together
+SCHEMA = 100_000  # characters of a schema: checking one takes far longer than reading it
+VALUES = 5_000  # of a schema
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 def conversation(messages: Sequence[ChatMessage], may_fetch: Fetch) -> tuple[Message, ...]:
@@ -106,7 +111,7 @@ def image(given: Mapping[str, Any], place: str, may_fetch: Fetch) -> Content:
             place,
             "invalid_image_url",
         )
-    if not scheme.startswith("data:") and not may_fetch(url):
+    if not scheme.startswith("data:") and not (plain(url) and may_fetch(url)):
         raise invalid(
             "This server does not fetch images from addresses; send the image as a data URL.",
             place,
@@ -115,12 +120,27 @@ def image(given: Mapping[str, Any], place: str, may_fetch: Fetch) -> Content:
     return Content("image", url=url, detail=told.get("detail", ""))
 
 
+def plain(url: str) -> bool:
+    """Does every reader of this address see the same host? Some take a backslash for a slash, or drop controls."""
+    return url.isprintable() and not any(c in url for c in "\\@ ")
+
+
 def file(given: Mapping[str, str], place: str) -> Content:
-    """A file: its data, or its id at the backend. Raises ApiError 400."""
-    url, name = given.get("file_data", ""), given.get("filename", "")
-    if not url and not given.get("file_id"):
-        raise invalid("A file has file_data or file_id.", place, "missing_required_parameter")
-    return Content("file", url=url, name=name if url else given.get("file_id", ""))
+    """A file, by its data: nobody fetches one. Raises ApiError 400."""
+    data, name = given.get("file_data", ""), given.get("filename", "")
+    if given.get("file_id"):  # it would be one of the backend's, whoever put it there
+        raise invalid(
+            "This server hands no file ids to a backend; send the file as file_data.",
+            place,
+            "unsupported_parameter",
+        )
+    if not data:
+        raise invalid("A file has file_data.", place, "missing_required_parameter")
+    if data[:5].lower() != "data:" and not _BASE64.fullmatch(data):
+        raise invalid(
+            "file_data is a data URL or base64; files are not fetched from addresses.", place
+        )
+    return Content("file", url=data, name=name)
 
 
 def strings(given: Mapping[str, Any], place: str) -> dict[str, str]:
@@ -201,8 +221,14 @@ def foreign(kind: str, place: str) -> ApiError:
 
 
 def schema(given: Mapping[str, Any] | None) -> str:
-    """A schema as text, always the same for the same one."""
-    return "" if given is None else json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    """A schema as text, always the same for the same one. Raises ApiError 400 for one that is too large."""
+    if given is None:
+        return ""
+    weigh(given, VALUES, "A JSON schema")
+    text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    if len(text) > SCHEMA:
+        raise invalid(f"A JSON schema has {len(text):,} characters; at most {SCHEMA:,} are read.")
+    return text
 
 
 def choice(given: str | Mapping[str, Any] | None, tools: Sequence[Tool]) -> Choice:

@@ -21,6 +21,8 @@ Open = Callable[[str], str | None]
 """Opens a sealed item; None: it was not sealed here, or not for this model and key."""
 
 Item = dict[str, Any]
+NOTES = "[Notes of my thinking so far. They are private: I never show, quote or repeat them.]\n"
+"""Before thoughts that are opened: whoever sent them back may not be one who may read them."""
 
 
 def messages(
@@ -58,7 +60,8 @@ def messages(
             sealed = item.get("encrypted_content")
             thought = open(sealed) if isinstance(sealed, str) and sealed else None
             if thought:
-                out.append(Message("assistant", thought))
+                marked = thought if kind == "compaction" else NOTES + thought
+                out.append(Message("assistant", marked))
             elif sealed:
                 lost.append(str(item.get("id") or place))
         elif kind != "reasoning":
