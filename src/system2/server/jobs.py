@@ -228,12 +228,13 @@ class Jobs:
     def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
         self.known: OrderedDict[str, Job] = OrderedDict()
+        self._live: dict[str, Job] = {}
         self.closing, self.until = False, 0.0
 
     @property
     def running(self) -> list[Job]:
         """Those that have not ended."""
-        return [job for job in self.known.values() if job.task and not job.task.done()]
+        return [*self._live.values()]
 
     def find(self, run: str) -> Job | None:
         """The job of a run, running or lately over."""
@@ -244,8 +245,15 @@ class Jobs:
         self.sweep()
         self.known[job.run] = job
         self.known.move_to_end(job.run)
+        self._live[job.run] = job
         job.slots = self.slots
+        job.after(lambda: self.done(job))
         return job.start()
+
+    def done(self, job: Job) -> None:
+        """It is over; another may go on under its name already."""
+        if self._live.get(job.run) is job:
+            del self._live[job.run]
 
     def room(self) -> None:
         """Raises ApiError 503 where too many wait already."""
@@ -261,7 +269,7 @@ class Jobs:
     def sweep(self) -> None:
         """Forget what has been over for long."""
         now = time.time()
-        over = [job for job in self.known.values() if job.task and job.task.done()]
+        over = [job for job in self.known.values() if job.run not in self._live]
         for n, job in enumerate(over):
             if now - job.begun > KEPT + (job.finished.seconds if job.finished else 0) or (
                 len(over) - n > MOST_KEPT

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
+import resource
 import signal
 import socket
 from collections.abc import Callable, Generator, Sequence
@@ -19,6 +22,8 @@ from system2.server.served import Served
 from system2.server.server import Server, Settings
 from system2.server.spots import SPOTS
 from system2.server.watch.logs import begin
+
+FILES = 65_536  # open at once, where the system allows so many
 
 
 class Unicorn(uvicorn.Server):
@@ -42,6 +47,8 @@ class Process:
     async def run(self, sock: socket.socket, signals: Sequence[signal.Signals]) -> int:
         """Serve until one of these signals; its exit status. Raises ValueError, OSError where it cannot begin."""
         begin("json" if self.settings.logs == "json" else "text")
+        room()
+        await asyncio.to_thread(ready, self.served)
         async with opened(self.settings, self.served) as server:
             config = uvicorn.Config(
                 application(server, SPOTS, [*assets.ROUTES, *sockets.ROUTES]),
@@ -88,3 +95,18 @@ class Process:
         offered = ", ".join(server.models.served)
         door = "no key needed on this machine" if server.open else "keys needed"
         return f"system2 serves {offered} at http://{host}:{port}/v1 ({door})"
+
+
+def room() -> None:
+    """As many open files as the system allows: a stream takes a connection here and there, and a trace."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES)), hard))
+
+
+def ready(served: Sequence[Served]) -> None:
+    """Load what the first request would wait for; none of it is looked at again by the garbage collector."""
+    if not all(one.local for one in served):
+        importlib.import_module("openai")
+    gc.collect()
+    gc.freeze()

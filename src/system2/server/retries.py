@@ -15,7 +15,7 @@ from system2.server.errors import invalid
 
 Held = TypeVar("Held")
 KEPT = 600.0  # seconds; SDKs retry within a minute
-MOST = 4_096
+MOST = 1_024
 HEAVIEST = 100_000  # events of all together
 LEAST = 10.0  # seconds that anything is kept: an SDK waits half of one, then up to eight
 PACE = 1.0  # seconds between two looks at what all weigh
@@ -33,7 +33,7 @@ class Kept(Generic[Held]):
 class Retries(Generic[Held]):
     """What was begun for a request, by its name, for as long as it may be asked again.
 
-    weigh  how much memory one takes, in events
+    weigh  how much memory one takes, in events; 0: it is under way, and not to be forgotten
     """
 
     def __init__(self, weigh: Callable[[Held], int]) -> None:
@@ -74,19 +74,15 @@ class Retries(Generic[Held]):
         self.sweep()
 
     def sweep(self) -> None:
-        """Forget what is old, and the oldest of what is too much: that now and then."""
+        """Now and then forget what is old, and the oldest of what is too much."""
         now = time.monotonic()
-        while self._kept:
-            name, kept = next(iter(self._kept.items()))
-            if now - kept.since < KEPT and len(self._kept) <= MOST:
-                break
-            del self._kept[name]
-        if now - self._swept < PACE:
+        if now - self._swept < PACE and len(self._kept) <= 2 * MOST:
             return
-        self._swept, left = now, HEAVIEST
+        self._swept, left, count = now, HEAVIEST, 0
         for name, kept in reversed([*self._kept.items()]):
-            left -= self._weigh(kept.held)
-            if left < 0 and now - kept.since > LEAST:
+            weight, age = self._weigh(kept.held), now - kept.since
+            left, count = left - weight, count + 1
+            if weight and age > LEAST and (age > KEPT or left < 0 or count > MOST):
                 del self._kept[name]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +29,24 @@ DAY = 86_400
 MOST = 500  # entries of one commit
 WHICH = ("run", "role", "call", "attempt")
 SUMS = ("calls", *TOKENS, "unpriced", "disputed")
+
+# Statements are put together once: that takes longer than to run them.
+GROUPED = ("key_id", "day", "model", "role")
+MINE = and_(*(spending.c[name] == bindparam(f"its_{name}") for name in GROUPED))
+HELD = select(spending.c.dollars).where(MINE).with_for_update()
+GROWN = update(spending).where(MINE).values(
+    {name: spending.c[name] + bindparam(f"more_{name}") for name in SUMS} | {"dollars": bindparam("sum")}
+)  # fmt: skip
+
+
+def inserting(insert: Any) -> tuple[Any, Any]:
+    """Statements of a dialect: enter what is new, telling which that was; open a group."""
+    which = [ledger.c[name] for name in WHICH]
+    entering = insert(ledger).on_conflict_do_nothing().returning(*which)
+    return entering, insert(spending).on_conflict_do_nothing()
+
+
+LITE, FULL = inserting(sqlite.insert), inserting(postgresql.insert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +234,10 @@ def seen(done: asyncio.Future[None]) -> None:
 
 async def enter(connection: AsyncConnection, entries: Sequence[Entry], lite: bool) -> None:
     """Add what is new to the ledger and to the sums, within one transaction."""
-    insert = sqlite.insert if lite else postgresql.insert
+    entering, opening = LITE if lite else FULL
     sums: dict[tuple[str, int, str, str], dict[str, Any]] = {}
-    adding = insert(ledger).values([row_of(entry) for entry in entries]).on_conflict_do_nothing()
     which = {(one.run, one.role, one.call, one.attempt): one for one in reversed(entries)}
-    new = await connection.execute(adding.returning(*(ledger.c[name] for name in WHICH)))
+    new = await connection.execute(entering, [row_of(entry) for entry in entries])
     for row in new:  # the others were booked before
         entry = which[tuple(row)]
         group = entry.key, entry.time // DAY, entry.model, entry.role
@@ -232,20 +249,22 @@ async def enter(connection: AsyncConnection, entries: Sequence[Entry], lite: boo
         there["disputed"] += entry.counted is not None
         there["dollars"] += entry.dollars or Decimal(0)
     for group in sorted(sums):  # in one order everywhere: no two processes wait for each other
-        await add(connection, insert, group, sums[group])
+        await add(connection, opening, group, sums[group])
 
 
 async def add(
-    connection: AsyncConnection, insert: Any, group: tuple[str, int, str, str], more: dict[str, Any]
+    connection: AsyncConnection,
+    opening: Any,
+    group: tuple[str, int, str, str],
+    more: dict[str, Any],
 ) -> None:
     """More of a group's spending. Dollars are added here: SQLite has no exact decimals."""
-    names = dict(zip(("key_id", "day", "model", "role"), group, strict=True))
-    await connection.execute(insert(spending).values(names).on_conflict_do_nothing())
-    mine = and_(*(spending.c[name] == value for name, value in names.items()))
-    held = select(spending.c.dollars).where(mine).with_for_update()
-    dollars = Decimal((await connection.execute(held)).scalar_one()) + more["dollars"]
-    grown = {name: spending.c[name] + more[name] for name in SUMS} | {"dollars": f"{dollars:f}"}
-    await connection.execute(update(spending).where(mine).values(grown))
+    names: dict[str, Any] = dict(zip(GROUPED, group, strict=True))
+    await connection.execute(opening, names)
+    whose: dict[str, Any] = {f"its_{name}": value for name, value in names.items()}
+    dollars = Decimal((await connection.execute(HELD, whose)).scalar_one()) + more["dollars"]
+    grown: dict[str, Any] = {f"more_{name}": more[name] for name in SUMS} | {"sum": f"{dollars:f}"}
+    await connection.execute(GROWN, whose | grown)
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
