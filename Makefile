@@ -22,7 +22,7 @@ ask: question $(VENV)/.kernel ## answer a question: make ask Q="What is 17 × 23
 	@exec $(BIN)/python -m system2 ask $(ARGS) -- "$$Q"
 
 test: $(VENV)/.dev $(VENV)/.kernel ## install what the tests need and run them
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.dev $(VENV)/.kernel ## run the tests that take minutes
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)

@@ -7,7 +7,7 @@ export const en = {
   theme: { system: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" },
   hello: "What shall we think about?",
   helloMore: "Ask a question. You can watch the search, stop it, or let it think longer.",
-  examples: ["Make 24 from 4 7 8 8", "What is 12345 × 6789?", "Countdown: reach 94 with 3 5 7 25"],
+  examples: ["Make 24 from 4 7 8 8", "What is 347 × 86?", "Use 13, 8, 5 to make 57"],
   ask: "Ask something",
   send: "Send",
   stop: "Stop",

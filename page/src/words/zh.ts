@@ -9,7 +9,7 @@ export const zh: Words = {
   theme: { system: "主题:跟随系统", light: "主题:浅色", dark: "主题:深色" },
   hello: "想一起思考什么?",
   helloMore: "提一个问题。你可以看着它搜索、叫停,或让它多想一会儿。",
-  examples: ["用 4 7 8 8 算 24 点", "12345 × 6789 等于多少?", "Countdown: reach 94 with 3 5 7 25"],
+  examples: ["用 4 7 8 8 算 24 点", "347 × 86 等于多少?", "用 13、8、5 凑出 57"],
   ask: "输入问题",
   send: "发送",
   stop: "停止",

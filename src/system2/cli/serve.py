@@ -14,6 +14,12 @@ from typing import Any, cast
 from system2.cli.options import key_of, price_of
 from system2.options import Options, is_url
 
+ALONE: dict[str, object] = {
+    "model": None, "model_name": None, "price": None, "effort": "medium", "profile": "compat", "thoughts": "summary",
+    "language": None, "moderate": None, "no_summaries": False, "routes": None, "at_once": None,
+}  # fmt: skip
+"""Options of the one model of the command line, and what each is when it was not given."""
+
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until told to end. Raises ValueError, OSError in a sentence."""
@@ -61,8 +67,12 @@ def models_of(options: argparse.Namespace) -> list[Any]:
     from system2.server.served import Served, configured, ruled
 
     if options.config:
-        if options.model or options.model_name:
-            raise ValueError("--config and --model were given; give one of them")
+        told = [name for name, none in ALONE.items() if getattr(options, name) != none]
+        if told:
+            words = ", ".join(f"--{name.replace('_', '-')}" for name in told)
+            raise ValueError(
+                f"--config and {words} were given; a configuration says that of each model"
+            )
         return configured(Path(options.config), os.environ)
     given: dict[str, Any] = {
         name: value

@@ -65,7 +65,8 @@ class Completion:
         """Usage, cost, and our own object."""
         spent = self.begun.spent()
         ends = [job.finished for job in self.begun.jobs if job.finished]
-        own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings())
+        why = self.outcome(self.begun.jobs[0], 0).why if ends else ""
+        own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings(), why)
         return {"usage": chat_usage(spent), "system2": own}
 
 

@@ -139,7 +139,7 @@ class Exchange:
             self.writer.close(
                 one,
                 spelt(job.events, job.answers),
-                final=lambda body: self.finish(status, reason=reason(one), base=body),
+                final=lambda body: self.finish(status, reason=reason(one), why=one.why, base=body),
             )
         )
 
@@ -155,13 +155,14 @@ class Exchange:
         status: str,
         *,
         reason: str | None = None,
+        why: str = "",
         error: dict[str, str] | None = None,
         base: Told | None = None,
     ) -> Told:
         """The response as it stands at its end."""
         spent = self.begun.spent()
         ends = [job.finished for job in self.begun.jobs if job.finished]
-        own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings())
+        own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings(), why)
         self.body = ended(
             base or self.writer.body, status, usage=response_usage(spent), own=own, error=error, reason=reason
         )  # fmt: skip

@@ -122,20 +122,18 @@ def direct(headers: Mapping[str, str]) -> None:
 
 
 def weight(held: Any) -> int:
-    """How many events the searches of a request have told; 0: one is under way, and must not be forgotten.
+    """How many events the searches of a request have told; one under way must not be forgotten: 0.
 
     What was asked is held as well: a kilobyte of it is as much as an event.
     """
-    over = [job for job in held.begun.jobs if job.task and job.task.done()]
-    if len(over) < len(held.begun.jobs):
+    jobs = held.begun.jobs
+    if not all(job.task and job.task.done() for job in jobs):
         return 0
-    asked = 1
-    for one in over[:1]:  # all of them have the same
-        for message in one.engine.problem.messages:
-            asked += len(message.text) + sum(
-                len(part.url) + len(part.data) for part in message.parts
-            )
-    return sum(len(job.events) for job in over) + asked // 1_024
+    asked = 0
+    for message in jobs[0].engine.problem.messages:  # all of them have the same
+        asked += len(message.text)
+        asked += sum(len(part.url) + len(part.data) for part in message.parts)
+    return max(1, sum(len(job.events) for job in jobs) + asked // 1_024)
 
 
 @dataclass(slots=True)

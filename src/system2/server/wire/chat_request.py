@@ -21,7 +21,13 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
 
 
-class Budget(Body):
+class Own(BaseModel):
+    """Of our own fields none is taken that is not read: a budget that was misspelt would be spent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", protected_namespaces=())
+
+
+class Budget(Own):
     """`system2.budget`."""
 
     usd: (
@@ -32,7 +38,7 @@ class Budget(Body):
     on_exhausted: Literal["best_so_far", "incomplete"] = "best_so_far"
 
 
-class Extension(Body):
+class Extension(Own):
     """The `system2` object of a request."""
 
     samples: Annotated[int, Field(ge=1, le=100_000)] | None = None

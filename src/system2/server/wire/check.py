@@ -96,6 +96,8 @@ def told(error: ValidationError) -> ApiError:
         return invalid(
             f"Missing required parameter: '{param}'.", param, "missing_required_parameter"
         )
+    if first["type"] == "extra_forbidden":
+        return invalid(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
     if expected := _TYPES.get(first["type"]):
         return invalid(f"Invalid type for '{param}': expected {expected}.", param, "invalid_type")
     said = first["msg"].removeprefix("Value error, ")

@@ -61,7 +61,8 @@ def outcome(
                 "server_error",
                 type="server_error",
             )
-        return Outcome("", "length", "refuted" if refuted else end.why)
+        over = end.why in ("complete", "enough", "stuck")  # nothing that more budget would change
+        return Outcome("", "length", "refuted" if refuted else "no_answer" if over else end.why)
     text = stopped(end.answer, stop)
     if end.cut == "filter":
         return Outcome(text, "content_filter", end.why)

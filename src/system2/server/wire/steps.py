@@ -65,8 +65,8 @@ def status(node: Node) -> str:
 
 
 def readable(text: str) -> str:
-    """A step without the marks of the embedded model."""
-    return MARKS.sub("", text).strip()
+    """A step without the marks of the embedded model; the answer stands below its thoughts."""
+    return MARKS.sub("", text.replace("</think>", "\n\n")).strip()
 
 
 def title(text: str) -> str:

@@ -90,11 +90,11 @@ STOPS = {
 
 
 def extension(
-    run: str, spent: Spent, ends: Sequence[Finished], settings: Mapping[str, str]
+    run: str, spent: Spent, ends: Sequence[Finished], settings: Mapping[str, str], why: str = ""
 ) -> dict[str, Any]:
-    """The `system2` object of a reply."""
+    """The `system2` object of a reply. why: what its outcome says, where that is more than why the run ended."""
     end = ends[0] if ends else None
-    why = end.why if end else "cancelled"
+    why = why or (end.why if end else "cancelled")
     body: dict[str, Any] = {
         "run_id": run,
         "stop_reason": STOPS.get(why, why),
