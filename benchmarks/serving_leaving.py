@@ -1,6 +1,6 @@
 """Clients that leave at random points of a request, streamed or not: how soon the backend is left alone (serving.py).
 
-    python benchmarks/serving_leaving.py [--clients 500] [--at-once 50] [--effort low] [--seed 1] [--rate 30]
+    python benchmarks/serving_leaving.py [--clients 500] [--at-once 12] [--effort low] [--seed 1] [--rate 20]
 
 Bars: the backend's calls of a client end within a second of its leaving at the 99th percentile; nothing runs
 afterwards; no more than one step is sent after it has left, and all of it is booked.
@@ -53,9 +53,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="clients that leave")
     parser.add_argument("--clients", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=30.0, help="tokens a second of a reply")
+    parser.add_argument("--rate", type=float, default=20.0, help="tokens a second of a reply")
     parser.add_argument("--effort", default="low")
-    parser.add_argument("--at-once", type=int, default=50, help="clients at the same time")
+    parser.add_argument("--at-once", type=int, default=12, help="clients at the same time")
     given = parser.parse_args()
     with (
         Serving(("--effort", given.effort, "--most", "512", "--at-once", "512")) as one,
