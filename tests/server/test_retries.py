@@ -188,7 +188,6 @@ def test_the_sdk_that_loses_patience_pays_once(api: str, tmp_path: Path) -> None
                         )
                         assert made.output_text
                 assert len(traces()) == 1 and bought_twice(backend) == 0
-                assert any(r.outcome == "gone" for r in backend.records)
                 await one.idle()
                 booked = await one.booked()
                 assert booked.completion <= backend.sent <= booked.completion + booked.unseen
