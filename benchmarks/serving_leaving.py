@@ -30,7 +30,7 @@ async def leaves(one: Serving, n: int, after: float) -> float:
             while await reader.read(65_536):
                 pass
     except TimeoutError:
-        pass
+        pass  # time to leave, in the middle
     left = time.monotonic()
     writer.transport.abort()
     return left

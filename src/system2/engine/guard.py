@@ -146,7 +146,7 @@ class Guard:
                 for part in left:
                     group.create_task(self.hold(part))
         except TimeoutError:
-            pass
+            pass  # what was not looked at in time is dealt with below
         except asyncio.CancelledError:
             cancelled = True
         for part in left:

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import body_of, replied
-from system2.server.chats import paged, paging, place
+from system2.server.chats import place
 from system2.server.data.batches import Batch
 from system2.server.errors import ApiError, invalid
+from system2.server.paging import paged, paging
 from system2.server.server import Server
 from system2.server.wire.batch_lines import KINDS, WRONG, BatchRequest, lines_of
 from system2.server.wire.check import checked, parsed

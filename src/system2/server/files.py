@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import limited, replied
-from system2.server.chats import paged, paging, place
+from system2.server.chats import place
 from system2.server.data.files import File
 from system2.server.errors import ApiError, invalid
+from system2.server.paging import paged, paging
 
 PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 MOST = 10_000  # of one page

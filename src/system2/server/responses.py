@@ -21,6 +21,7 @@ from system2.server.data.keys import Key
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
 from system2.server.interleaved import interleaved
+from system2.server.paging import paged, paging
 from system2.server.rejoined import rejoined
 from system2.server.retries import again, deadline, named
 from system2.server.runs import searched
@@ -360,28 +361,13 @@ async def cancel(request: Request) -> Response:
 async def input_items(request: Request) -> Response:
     """What a response was asked with, a page at a time."""
     server, key, id = place(request)
-    query = request.query_params
-    order = query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise invalid("'order' is 'asc' or 'desc'.", "order")
-    limit = whole(query.get("limit", "20"), "limit")
-    if not 1 <= limit <= 100:
-        raise invalid("'limit' is from 1 to 100.", "limit")
+    after, limit, order = paging(request)
     found = await server.stored.responses.input_items(
-        id, key.id, after=query.get("after"), limit=limit, order=order
+        id, key.id, after=after, limit=limit, order=order
     )
     if found is None:
         raise unknown(id)
-    entries = [dict(entry) for entry in found.entries]
-    return replied(
-        {
-            "object": "list",
-            "data": entries,
-            "first_id": entries[0]["id"] if entries else None,
-            "last_id": entries[-1]["id"] if entries else None,
-            "has_more": found.more,
-        }
-    )
+    return replied(paged([dict(entry) for entry in found.entries], found.more))
 
 
 def place(request: Request) -> tuple[Server, Key, str]:

@@ -18,6 +18,7 @@ from system2.server.errors import ApiError, invalid
 from system2.server.further import further, more_of
 from system2.server.history import History, at, histories, history
 from system2.server.jobs import Job
+from system2.server.paging import paged
 from system2.server.server import Server
 from system2.server.sse import DONE, EventStream
 from system2.server.wire import shapes
@@ -46,10 +47,7 @@ async def list_runs(request: Request) -> Response:
             beyond = True
             break
         rows.append(row)
-    body: dict[str, Any] = {"object": "list", "data": rows, "has_more": beyond}
-    if rows:
-        body |= {"first_id": rows[0]["id"], "last_id": rows[-1]["id"]}
-    return replied(body)
+    return replied(paged(rows, beyond))
 
 
 async def one_run(request: Request) -> Response:

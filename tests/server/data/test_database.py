@@ -46,12 +46,12 @@ def test_the_schema_is_the_newest_step() -> None:
 
 
 def test_two_who_open_a_new_database_at_once(url: str) -> None:
-    async def one() -> None:
+    async def one() -> int:
         async with Database.open(url) as db, db.read() as connection:
-            await connection.execute(select(keys))
+            return len((await connection.execute(select(keys))).all())
 
     async def main() -> None:
-        await asyncio.gather(*(one() for _ in range(4)))
+        assert await asyncio.gather(*(one() for _ in range(4))) == [0, 0, 0, 0]
 
     asyncio.run(main())
 

@@ -64,6 +64,6 @@ def made(file: Path) -> None:
     try:
         os.link(part, file)
     except FileExistsError:
-        pass
+        pass  # another process was first: its file holds
     finally:
         part.unlink()
