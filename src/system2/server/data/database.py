@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from system2.server.data.tables import METADATA, VERSIONS
 SCHEMA = "0001"  # the newest step in migrations/versions
 LOCK = 0x5332  # of PostgreSQL: one process at a time changes the schema
 TRIES = 6  # to begin, five seconds each, while another process writes
+PATIENCE = 1_500  # tries to set up a connection, .02 seconds apart
+LOCKED = "database is locked"
 PRAGMAS = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 EXPECTED = "expected a file, sqlite:///FILE or postgresql://USER@HOST/NAME"
 
@@ -178,11 +181,23 @@ async def prepared(connection: aiosqlite.Connection) -> aiosqlite.Connection:
         raise
     try:
         for pragma in PRAGMAS:
-            await connection.execute(f"PRAGMA {pragma}")
+            await set_pragma(connection, pragma)
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def set_pragma(connection: aiosqlite.Connection, pragma: str) -> None:
+    """One setting. For the write-ahead log SQLite wants the file alone, and does not wait for it by itself."""
+    for left in reversed(range(PATIENCE)):
+        try:
+            await connection.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            if not left or LOCKED not in str(error):
+                raise
+        await asyncio.sleep(0.02)
 
 
 def version_of(connection: Connection) -> str | None:
@@ -218,7 +233,7 @@ def migrate(connection: Connection, name: str) -> None:
 
 def busy(error: DBAPIError) -> bool:
     """Is another process writing?"""
-    return "database is locked" in str(error.orig)
+    return LOCKED in str(error.orig)
 
 
 def fault(error: DBAPIError, name: str) -> ValueError | OSError | None:
