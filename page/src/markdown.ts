@@ -49,6 +49,7 @@ purify.addHook("afterSanitizeAttributes", (element) => {
     element.setAttribute("rel", "noopener noreferrer nofollow");
     element.setAttribute("target", "_blank");
   }
+  if (element.nodeName === "PRE" || element.nodeName === "TABLE") element.setAttribute("tabindex", "0");
 });
 
 /** In 7*8 the star is a sign of the sum, not the beginning of emphasis. */
@@ -60,8 +61,7 @@ function product(text: string, _masked: string, before?: string): Tokens.Em | fa
 
 const parsers = new Map<Typeset | null, Marked>();
 
-/** Safe HTML. Pictures are told by their words, for an address in them would tell others who reads. */
-export function html(text: string, typeset: Typeset | null): string {
+function parserOf(typeset: Typeset | null): Marked {
   let parser = parsers.get(typeset);
   if (!parser) {
     parser = new Marked({ gfm: true, breaks: true, extensions: undefined });
@@ -72,7 +72,18 @@ export function html(text: string, typeset: Typeset | null): string {
     });
     parsers.set(typeset, parser);
   }
-  return purify.sanitize(parser.parse(text, { async: false }), {
+  return parser;
+}
+
+/** Safe HTML, a piece for each block of the text. Pictures are told by their words, for an address in them would
+ * tell others who reads. What can scroll can be reached by keyboard. */
+export function blocks(text: string, typeset: Typeset | null): string[] {
+  const parser = parserOf(typeset);
+  return parser.lexer(text).filter((token) => token.type !== "space" && token.type !== "def").map((token) => safe(parser.parser([token])));
+}
+
+const safe = (markup: string) =>
+  purify.sanitize(markup, {
     USE_PROFILES: { html: true, mathMl: true },
     ADD_TAGS: ["semantics", "annotation"],
     FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "img", "picture", "video", "audio", "source", "track"],
@@ -80,4 +91,6 @@ export function html(text: string, typeset: Typeset | null): string {
     ALLOW_DATA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   });
-}
+
+/** All of it in one piece. */
+export const html = (text: string, typeset: Typeset | null): string => blocks(text, typeset).join("");

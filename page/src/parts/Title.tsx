@@ -12,15 +12,15 @@ export function Title({ box, run }: { box: Box; run: Run }) {
   const words = useWords();
   const language = useLanguage();
   const first = run.nodes.get(box.steps[0] ?? "");
-  const lines = whole(box.members.length, language);
+  const lines = words.nLines(box.members.length, whole(box.members.length, language));
   if (box.kind === "root") return <span className="title">{run.question || words.question}</span>;
-  if (box.kind === "more") return <span className="title soft">{words.moreLines(words.nLines(lines))}</span>;
+  if (box.kind === "more") return <span className="title soft">{words.moreLines(lines)}</span>;
   const ending = box.answer ?? (box.failed ? words.cut : box.below ? null : words.noAnswer);
   if (box.kind === "cluster")
     return (
       <>
         <span className="title"><b>{ending ?? words.noAnswer}</b></span>
-        <span className="note">{words.nLines(lines)}</span>
+        <span className="note">{lines}</span>
       </>
     );
   const open = first?.status === "open" && box.steps.length === 1;
