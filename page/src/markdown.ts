@@ -43,8 +43,15 @@ function formulas(typeset: Typeset | null): TokenizerAndRendererExtension[] {
 const escaped = (text: string) =>
   text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
+/** The tags that a model may write itself; all others are shown as they are written. */
+const PLAIN = /^<\/?(?:br|sub|sup|b|i|em|strong|u|s|kbd|mark)\s*\/?>$/i;
+const ADDRESS = /^(?:https?|mailto):/i;
+/** It is asked of every attribute's value, not of addresses alone: one without a scheme is no address. */
+const HARMLESS = /^(?:(?:https?|mailto):|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i;
+
 const purify = DOMPurify(window);
 purify.addHook("afterSanitizeAttributes", (element) => {
+  if (!ADDRESS.test(element.getAttribute("href") ?? "https:")) element.removeAttribute("href"); // none within this server
   if (element.nodeName === "A") {
     element.setAttribute("rel", "noopener noreferrer nofollow");
     element.setAttribute("target", "_blank");
@@ -68,7 +75,10 @@ function parserOf(typeset: Typeset | null): Marked {
     parser.use({
       extensions: formulas(typeset),
       tokenizer: { emStrong: product },
-      renderer: { image: ({ text: words, href }) => escaped(`[${words || href}]`) },
+      renderer: {
+        image: ({ text: words, href }) => escaped(`[${words || href}]`),
+        html: ({ text: tag, block }) => (PLAIN.test(tag.trim()) ? tag : block ? `<p>${escaped(tag)}</p>` : escaped(tag)),
+      },
     });
     parsers.set(typeset, parser);
   }
@@ -87,9 +97,9 @@ const safe = (markup: string) =>
     USE_PROFILES: { html: true, mathMl: true },
     ADD_TAGS: ["semantics", "annotation"],
     FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "img", "picture", "video", "audio", "source", "track"],
-    FORBID_ATTR: ["style", "id", "name", "srcset", "background"],
+    FORBID_ATTR: ["style", "class", "id", "name", "srcset", "background"],
     ALLOW_DATA_ATTR: false,
-    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+    ALLOWED_URI_REGEXP: HARMLESS,
   });
 
 /** All of it in one piece. */

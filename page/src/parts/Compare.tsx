@@ -43,7 +43,8 @@ function Facts({ run }: { run: Run }) {
   const words = useWords();
   const language = useLanguage();
   const meter = run.meter;
-  const settings = Object.entries(words.options).filter(([name]) => run.settings[name]).map(([name, said]) => `${said} ${words.efforts[run.settings[name]!] ?? run.settings[name]}`);
+  const value = (text: string) => words.efforts[text] ?? (/^\d{4,}$/.test(text) ? whole(Number(text), language) : text);
+  const settings = Object.entries(words.options).filter(([name]) => run.settings[name]).map(([name, said]) => `${said} ${value(run.settings[name]!)}`);
   const facts: [string, string][] = [
     [words.answer, run.end?.answer ?? words.none],
     [words.status, run.end ? (words.whys[run.end.why] ?? run.end.why) : words.states.in_progress!],

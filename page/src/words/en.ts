@@ -25,7 +25,7 @@ export const en = {
   budget: "Budget",
   noBudget: "as the effort sets it",
   most: (parts: string) => `At most ${parts}`,
-  sentToo: ", and what is sent",
+  sentToo: ", plus the price of what is sent",
   costsNothing: "; this model is free",
   unpriced: "; what it costs is not known here",
   tokens: "tokens",
