@@ -254,6 +254,23 @@ async function answers({ opened, picture }) {
   await page.context().close();
 }
 
+/** Where the key Tab leads, until it leaves the page: it must leave it. What has no name is told as "". */
+async function walk(page) {
+  await page.focus(".skip");
+  const found = [];
+  for (let n = 0; n < 80; n++) {
+    await page.keyboard.press("Tab");
+    const name = await page.evaluate(() => {
+      const at = document.activeElement;
+      if (!at || at === document.body) return null;
+      return at.id || at.className || at.getAttribute("aria-label") || (at.labels?.[0] ?? at).textContent.trim();
+    });
+    if (name === null) return found;
+    found.push(name);
+  }
+  throw new Error(`Tab does not leave the page: ${found}`);
+}
+
 /** What axe finds, in every place and both lights. */
 async function looks({ opened, figures }) {
   figures.axe = 0;
@@ -278,6 +295,8 @@ async function looks({ opened, figures }) {
     await page.waitForSelector(".votes");
     await page.locator(".react-flow__node").nth(1).click();
     await sound("graph");
+    const walked = await walk(page);
+    assert.deepEqual([walked.includes("graph"), walked.includes("ask"), walked.filter((name) => name === "")], [true, true, []], `${walked}`);
     await page.click(".choice button:nth-child(2)");
     await sound("list");
     await page.click(".choice button:nth-child(1)");

@@ -7,6 +7,7 @@ import { CanvasRenderer } from "echarts/renderers";
 import { dollars, percent, short } from "../format";
 import { shares, type Run } from "../run";
 import { useLanguage, useWords } from "../words";
+import type { Words } from "../words/en";
 
 use([LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
 
@@ -30,12 +31,12 @@ export default function Chart({ runs, stamp }: { runs: Run[]; stamp: number }) {
       color: colours,
       textStyle: { fontFamily: style.fontFamily },
       grid: { left: 52, right: 24, top: 24 + 22 * runs.length, bottom: 48 },
-      legend: { top: 0, left: 0, orient: "vertical", itemGap: 6, textStyle: { color: ink, width: box.clientWidth - 60, overflow: "truncate" }, data: runs.map((run, n) => name(run, n)) },
+      legend: { top: 0, left: 0, orient: "vertical", itemGap: 6, textStyle: { color: ink, width: box.clientWidth - 60, overflow: "truncate" }, data: runs.map((run, n) => name(run, n, words)) },
       tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value: unknown) => percent(Number(value), language) },
       xAxis: { ...axis, type: "value", name: by === "dollars" ? words.dollars : words.tokens, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: ink }, axisLabel: { color: ink, formatter: said } },
       yAxis: { ...axis, type: "value", min: 0, max: 1, axisLabel: { color: ink, formatter: (value: number) => percent(value, language) } },
       series: runs.map((run, n) => ({
-        name: name(run, n),
+        name: name(run, n, words),
         type: "line",
         step: "end",
         symbolSize: 5,
@@ -85,4 +86,4 @@ function useLight(): string {
   return light;
 }
 
-const name = (run: Run, n: number) => `${n + 1}. ${[run.settings.effort, run.question.slice(0, 28)].filter(Boolean).join(" · ")}`;
+const name = (run: Run, n: number, words: Words) => `${n + 1}. ${[words.efforts[run.settings.effort ?? ""] ?? run.settings.effort, run.question.slice(0, 28)].filter(Boolean).join(" · ")}`;

@@ -4,6 +4,7 @@ import type { Budget } from "../api";
 import { useFeed } from "../feed";
 import { whole } from "../format";
 import { plan } from "../layout";
+import { RUNS, addressOf } from "../place";
 import { ROOT, best } from "../run";
 import { useLanguage, useWords } from "../words";
 import { Meters } from "./Meters";
@@ -42,6 +43,14 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
   const tree = { plan: found, run, selected, select: setSelected, toggle, grow };
   const box = found.boxes.find((one) => one.id === selected);
   const going = !feed.over();
+  if (feed.line === "refused")
+    return (
+      <aside className="panel" aria-label={words.tree}>
+        {close && <div className="head"><h2 tabIndex={-1}>{words.tree}</h2><button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} /></div>}
+        {feed.trouble ? <Trouble fault={feed.trouble} /> : <p className="wrong" role="alert">{words.missing}</p>}
+        <p><a href={addressOf(RUNS)}>{words.runs}</a></p>
+      </aside>
+    );
   return (
     <aside className="panel" aria-label={words.tree}>
       <div className="head">
@@ -52,10 +61,9 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
         </div>
         {close && <button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} />}
       </div>
-      {feed.line === "refused" && (feed.trouble ? <Trouble fault={feed.trouble} /> : <p className="wrong" role="alert">{words.missing}</p>)}
       {feed.line === "lost" && run.seq >= 0 && <p className="soft" role="status">{words.lost}</p>}
       <Meters run={run} more={more} live={going} />
-      {feed.line !== "refused" && <div className="tree">
+      <div className="tree">
         {found.boxes.length < 2 ? (
           <p className="soft still">{words.nothingYet}</p>
         ) : list ? (
@@ -63,7 +71,7 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
         ) : (
           <TreeGraph {...tree} />
         )}
-      </div>}
+      </div>
       {found.hidden > 0 && <p className="soft small">{words.hiddenBoxes(found.hidden, whole(found.hidden, language))}</p>}
       {box && box.kind !== "root" && <StepSide key={box.id} box={box} run={run} />}
       <Votes run={run} />

@@ -1,7 +1,7 @@
 // The runs, newest first; two of them can be chosen and compared. What is sought and chosen stands in the address.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { runs, type Row } from "../api";
-import { dollars, seconds, short, when } from "../format";
+import { dollars, plain, seconds, short, when } from "../format";
 import { addressOf, go, type Place } from "../place";
 import { useLanguage, useWords } from "../words";
 import { Trouble, type Fault } from "./Trouble";
@@ -72,7 +72,7 @@ export function Runs({ place }: { place: Extract<Place, { page: "runs" }> }) {
             <input type="checkbox" checked={two.includes(row.id)} onChange={() => pick(row.id)} aria-label={`${words.choose}: ${row.question}`} />
             <a href={addressOf({ page: "run", run: row.id })}>
               <span className="what">{row.question}</span>
-              <span className="came">{row.answer ?? ""}</span>
+              <span className="came">{plain(row.answer ?? "")}</span>
               <span className="facts">
                 <span className={`state ${row.status}`}>{words.states[row.status] ?? row.status}</span>
                 {row.effort && <span>{words.efforts[row.effort] ?? row.effort}</span>}

@@ -1,15 +1,12 @@
 // What stands on a box of the tree, in the graph and in the list.
 import type { CSSProperties } from "react";
-import { whole } from "../format";
+import { plain, whole } from "../format";
 import type { Box } from "../layout";
 import type { Run } from "../run";
 import { useLanguage, useWords } from "../words";
 
 /** The colour of a value, as a variable that the style sheet reads. */
 export const shade = (value: number | null) => (value === null ? undefined : ({ "--value": `${Math.round(value * 100)}%` } as CSSProperties));
-
-/** A line of Markdown without its marks. */
-const plain = (line = "") => line.replace(/\*\*|`|^\s*#+\s+/g, "");
 
 export function Title({ box, run }: { box: Box; run: Run }) {
   const words = useWords();
@@ -29,7 +26,7 @@ export function Title({ box, run }: { box: Box; run: Run }) {
   const open = first?.status === "open" && box.steps.length === 1;
   return (
     <>
-      <span className="title">{first?.summary || plain(first?.title) || words.step(first?.depth ?? box.depth)}</span>
+      <span className="title">{first?.summary || plain(first?.title ?? "") || words.step(first?.depth ?? box.depth)}</span>
       <span className="note">
         {box.steps.length > 1 && <span>{words.nSteps(box.steps.length)}</span>}
         {ending !== null && !open && (box.answer !== null ? <b>{ending}</b> : <span>{ending}</span>)}
