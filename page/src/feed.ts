@@ -14,6 +14,7 @@ export type Feed = {
   over: () => boolean; // has the server told all there is, as far as is known?
 };
 
+const TOGETHER = 80; // milliseconds: a run that is over comes in many pieces, and is drawn once
 const feeds = new Map<string, Feed>();
 
 export function feedOf(id: string): Feed {
@@ -43,7 +44,10 @@ export function feedOf(id: string): Feed {
       tell();
     },
   };
+  let soon: ReturnType<typeof setTimeout> | null = null;
   const tell = () => {
+    if (soon) clearTimeout(soon);
+    soon = null;
     stamp += 1;
     for (const eye of eyes) eye();
   };
@@ -57,7 +61,7 @@ export function feedOf(id: string): Feed {
       (signal) => call(`${RUNS}/${encodeURIComponent(id)}/events?starting_after=${feed.run.seq}`, { signal }),
       (events) => {
         take(feed.run, events);
-        tell();
+        soon ??= setTimeout(tell, TOGETHER);
       },
       (line) => {
         feed.line = line;

@@ -27,7 +27,6 @@ async function asks({ opened, picture }) {
   await page.waitForSelector(".thoughts.going .peek");
   assert.equal(await page.locator(".asked").innerText(), SLOW);
   assert.equal(await page.inputValue(".controls select.effort"), "max", "the effort is remembered");
-  await page.click(".peek");
   await page.waitForSelector(`.react-flow__node[data-id="${first}"]`);
   assert.equal(await page.locator(`.react-flow__node[data-id="${first}"]`).evaluate((node) => node.style.transform), place);
   await page.waitForFunction(() => Number(document.querySelector(".gauge .track")?.getAttribute("aria-valuenow")) > 0);
@@ -100,6 +99,7 @@ async function bigTree({ opened, picture, figures }) {
     });
     return Math.round(performance.now() - began);
   }, big);
+  await page.waitForSelector(".meters .acts > .soft");
   figures.boxes = await page.locator(".react-flow__node").count();
   assert.ok(figures.boxes <= 300);
   assert.equal(await overlaps(page), 0);

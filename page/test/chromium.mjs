@@ -49,14 +49,16 @@ export async function visit(base, folder, parts) {
   }
 }
 
-/** No two boxes of the tree lie upon one another. */
-export const overlaps = (page, what = ".react-flow__node") =>
-  page.locator(what).evaluateAll((nodes) => {
+/** How many boxes of the tree lie upon one another, once they have come to rest. */
+export const overlaps = async (page, what = ".react-flow__node") => {
+  await page.waitForFunction(() => document.getAnimations().every((one) => one instanceof CSSAnimation || one.playState !== "running"));
+  return page.locator(what).evaluateAll((nodes) => {
     const places = nodes.map((node) => node.getBoundingClientRect()).filter((place) => place.width && place.height);
     return places.filter((a, n) =>
       places.slice(n + 1).some((b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1),
     ).length;
   });
+};
 
 /** What is wider than the window, or than the part of the page that scrolls. */
 export const spills = (page) =>
