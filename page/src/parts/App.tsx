@@ -1,6 +1,6 @@
 // The frame of the page: who speaks which language, in which light, and what is shown.
 import { useEffect, useState } from "react";
-import { keyless, models, type Model } from "../api";
+import { key, keyless, models, type Model } from "../api";
 import { RUNS, addressOf, placeOf, type Place } from "../place";
 import { chats, choices, choose, type Choices, type Theme } from "../remember";
 import { door } from "../thread";
@@ -103,7 +103,7 @@ export function App() {
       </header>
       {trouble === "gone" && <p className="bar" role="alert">{words.gone}</p>}
       {trouble === "key" ? (
-        <Gate enter={() => setTries((n) => n + 1)} again={tries > 0} />
+        <Gate enter={() => setTries((n) => n + 1)} again={key.get() !== ""} />
       ) : place.page === "runs" ? (
         <Runs place={place} />
       ) : place.page === "run" ? (
