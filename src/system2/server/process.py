@@ -107,6 +107,6 @@ def room() -> None:
 def ready(served: Sequence[Served]) -> None:
     """Load what the first request would wait for; none of it is looked at again by the garbage collector."""
     if not all(one.local for one in served):
-        importlib.import_module("openai")
+        importlib.import_module("aiohttp")
     gc.collect()
     gc.freeze()
