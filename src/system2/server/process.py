@@ -56,11 +56,10 @@ class Process:
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=max(1, round(self.settings.grace + HURRY + 2)),
-                http=Patient,  # of h11: httptools, where it is installed, bounds no header
+                http=Patient,
                 ws="websockets-sansio",
                 ws_max_size=sockets.LARGEST,
                 ws_per_message_deflate=False,  # a few kB may unpack to as much as a message may have
-                h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,
             )
             unicorn = Unicorn(config)

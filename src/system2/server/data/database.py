@@ -28,6 +28,8 @@ LOCK = 0x5332  # of PostgreSQL: one process at a time changes the schema
 T = TypeVar("T")
 THREADS = 8  # transactions at once
 MOST = 500  # that share one
+LINGER = 0.002  # seconds that a write waits for others: a transaction costs more than what is written in it
+HOW = READING, WRITING = "DEFERRED", "IMMEDIATE"  # SQLite begins a transaction
 TRIES = 6  # to begin, five seconds each, while another process writes
 PATIENCE = 1_500  # tries to set up a connection, .02 seconds apart
 LOCKED = "database is locked"
@@ -46,6 +48,7 @@ class Database:
         self.name = shown(url)
         self.file = Path(url.database or "") if url.drivername.startswith("sqlite") else None
         self._engine = engine_of(url)
+        self._how = {how: self._engine.execution_options(how=how) for how in HOW}
         self._threads = ThreadPoolExecutor(THREADS, "database")
         self._waiting: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -80,7 +83,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What this reads; it never waits for those that write."""
-        return await self._thread(self._done, work, "DEFERRED")
+        return await self._thread(self._done, work, READING)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do this and keep it; where it raises, nothing of it is kept. Goes on though the caller leaves.
@@ -88,7 +91,7 @@ class Database:
         SQLite has one writer, and what is kept is synced to disk: those who wait meanwhile share a transaction.
         """
         if not self.sqlite:
-            return await self._thread(self._done, work, "")
+            return await self._thread(self._done, work, WRITING)
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, done))
         if self._writer is None:
@@ -100,6 +103,7 @@ class Database:
         taken: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
         try:
             while self._waiting:
+                await asyncio.sleep(LINGER)
                 taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 found = await self._thread(self._together, [work for work, _ in taken])
                 for (_, done), (result, error) in zip(taken, found, strict=True):
@@ -116,9 +120,7 @@ class Database:
     ) -> list[tuple[Any, Exception | None]]:
         """In one transaction, if that can be: the result of each, or what it raised."""
         try:
-            results = self._done(
-                lambda connection: [work(connection) for work in works], "IMMEDIATE"
-            )
+            results = self._done(lambda connection: [work(connection) for work in works], WRITING)
             return [(result, None) for result in results]
         except Exception as error:  # noqa: BLE001  whose it is, told to whom it concerns
             if len(works) == 1:
@@ -127,7 +129,7 @@ class Database:
 
     def _done(self, work: Callable[[Connection], T], how: str) -> T:
         """One transaction; a writer elsewhere is waited for."""
-        engine = self._engine.execution_options(how=how)
+        engine = self._how[how]
         try:
             for left in reversed(range(TRIES)):
                 with engine.connect() as connection:  # what was not kept is undone at its end
@@ -192,11 +194,11 @@ def engine_of(url: URL) -> Engine:
     file = url.database or ""
     engine = create_engine(
         url, hide_parameters=True, pool_size=THREADS, max_overflow=0, pool_timeout=60,
-        poolclass=QueuePool, creator=lambda: connect(file),
+        poolclass=QueuePool, creator=lambda: connect(file), pool_reset_on_return=None,
     )  # fmt: skip
 
     def begun(connection: Connection) -> None:
-        how: str = connection.get_execution_options().get("how", "DEFERRED")
+        how: str = connection.get_execution_options()["how"]
         connection.exec_driver_sql(f"BEGIN {how}")
 
     event.listen(engine, "begin", begun)

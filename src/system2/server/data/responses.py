@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from system2.server.data.database import Database
 from system2.server.data.rows import Order, Page, packed, page
@@ -16,6 +16,15 @@ from system2.server.data.tables import response_events, responses
 BODY = Mapping[str, Any]
 ALIVE = ("queued", "in_progress")
 NUMBER = response_events.c.sequence_number
+
+# Put together once: that takes longer than to run it.
+CHANGED = (
+    update(responses)
+    .where(responses.c.id == bindparam("its"))
+    .where(responses.c.status.not_in(bindparam("unless", expanding=True)))
+    .values(status=bindparam("now"), body=bindparam("told"))
+)
+ADDED, MORE = responses.insert(), response_events.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Responses:
             "previous_id": response.previous, "background": response.background,
             "expires_at": response.expires_at,
         }  # fmt: skip
-        await self._db.write(lambda db: db.execute(responses.insert(), row).rowcount)
+        await self._db.write(lambda db: db.execute(ADDED, row).rowcount)
 
     async def change(
         self,
@@ -69,14 +78,13 @@ class Responses:
 
         `unless=("cancelled",)` keeps what was cancelled so, however late a search ends.
         """
-        mine = and_(responses.c.id == id, responses.c.status.not_in(unless))
-        changing = update(responses).where(mine).values(status=status, body=packed(body))
+        values = {"its": id, "unless": [*unless], "now": status, "told": packed(body)}
         last = numbered(id, events)
 
         def changed(db: Connection) -> bool:
-            there = bool(db.execute(changing).rowcount)
+            there = bool(db.execute(CHANGED, values).rowcount)
             if there and last:
-                db.execute(response_events.insert(), last)
+                db.execute(MORE, last)
             return there
 
         return await self._db.write(changed)
@@ -97,7 +105,7 @@ class Responses:
     async def append(self, id: str, events: Sequence[tuple[int, BODY]]) -> None:
         """Keep events with their sequence numbers, all or none. Raises IntegrityError where one is known or the response is gone."""
         if rows := numbered(id, events):
-            await self._db.write(lambda db: db.execute(response_events.insert(), rows).rowcount)
+            await self._db.write(lambda db: db.execute(MORE, rows).rowcount)
 
     async def events(
         self, id: str, after: int = -1, *, limit: int = 1000
