@@ -91,7 +91,7 @@ class Patient(HttpToolsProtocol):
 
     def _unanswerable(self) -> bool:
         """Is the last thing that came no request yet? Blank lines between two are none."""
-        return self._reading or self.cycle is None or self.cycle.response_complete
+        return self._reading or not self.cycle or self.cycle.response_complete
 
     def _in_time(self) -> None:
         if self.late is not None:

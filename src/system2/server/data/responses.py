@@ -54,8 +54,8 @@ class Responses:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def add(self, response: Response) -> None:
-        """Keep a new one. Raises IntegrityError where its id is taken."""
+    async def add(self, response: Response, events: Sequence[tuple[int, BODY]] = ()) -> None:
+        """Keep a new one, with what events it has. Raises IntegrityError where its id is taken."""
         row = {
             "id": response.id, "key_id": response.key, "model": response.model,
             "status": response.status, "run": response.run, "created_at": response.created_at,
@@ -63,7 +63,14 @@ class Responses:
             "previous_id": response.previous, "background": response.background,
             "expires_at": response.expires_at,
         }  # fmt: skip
-        await self._db.write(lambda db: db.execute(ADDED, row).rowcount)
+        first = numbered(response.id, events)
+
+        def added(db: Connection) -> None:
+            db.execute(ADDED, row)
+            if first:
+                db.execute(MORE, first)
+
+        await self._db.write(added)
 
     async def change(
         self,
@@ -121,13 +128,10 @@ class Responses:
         self, id: str, key: str, *, after: str | None = None, limit: int = 20, order: Order = "desc"
     ) -> Page[BODY] | None:
         """What it was asked with, a page at a time; None: there is no such response."""
-        if (found := await self.get(id, key)) is None:
-            return None
-        items = [*found.input] if order == "asc" else [*reversed(found.input)]
-        if after is not None:
-            places = [place for place, item in enumerate(items) if item.get("id") == after]
-            items = items[places[0] + 1 :] if places else []
-        return page(items[: limit + 1], limit)
+        found = await self.get(id, key)
+        return (
+            None if found is None else items_of(found.input, after=after, limit=limit, order=order)
+        )
 
     async def unfinished(self) -> list[Response]:
         """Those that were under way when the process ended: to be resumed, or said to have failed."""
@@ -136,6 +140,15 @@ class Responses:
         return [
             response_of(row) for row in await self._db.read(lambda db: db.execute(wanted).all())
         ]
+
+
+def items_of(given: Sequence[BODY], *, after: str | None, limit: int, order: Order) -> Page[BODY]:
+    """Some of the items that a response was asked with, behind the id `after`."""
+    items = [*given] if order == "asc" else [*reversed(given)]
+    if after is not None:
+        places = [place for place, item in enumerate(items) if item.get("id") == after]
+        items = items[places[0] + 1 :] if places else []
+    return page(items[: limit + 1], limit)
 
 
 def numbered(id: str, events: Sequence[tuple[int, BODY]]) -> list[dict[str, Any]]:
