@@ -260,9 +260,12 @@ def add(
 ) -> None:
     """More of a group's spending. Dollars are added here: SQLite has no exact decimals."""
     names: dict[str, Any] = dict(zip(GROUPED, group, strict=True))
-    connection.execute(opening, names)
     whose: dict[str, Any] = {f"its_{name}": value for name, value in names.items()}
-    dollars = Decimal(connection.execute(HELD, whose).scalar_one()) + more["dollars"]
+    held = connection.execute(HELD, whose).scalar_one_or_none()
+    if held is None:
+        connection.execute(opening, names)
+        held = connection.execute(HELD, whose).scalar_one()
+    dollars = Decimal(held) + more["dollars"]
     grown: dict[str, Any] = {f"more_{name}": more[name] for name in SUMS} | {"sum": f"{dollars:f}"}
     connection.execute(GROWN, whose | grown)
 

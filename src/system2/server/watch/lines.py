@@ -98,6 +98,12 @@ class Formatter(logging.Formatter):
         return f"{head['time']} {head['level']} {tail}"
 
 
+def tell(logger: logging.Logger, level: int, line: Line) -> None:
+    """Log a line. Who calls is not looked for: that takes longer than all the rest."""
+    if logger.isEnabledFor(level):
+        logger.handle(logging.LogRecord(logger.name, level, "", 0, line, (), None))
+
+
 def foreign(record: logging.LogRecord) -> dict[str, str | int]:
     """What may be said of a record that others wrote: their messages may quote anything."""
     told: dict[str, str | int] = {
