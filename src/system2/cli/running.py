@@ -25,7 +25,7 @@ def run_serve(options: argparse.Namespace) -> int:
 
 
 def run_ask(options: argparse.Namespace) -> int:
-    """Import late: the decoder and the SDK are not needed for --help."""
+    """Import late: the decoder is not needed for --help."""
     from system2.cli.ask import ask
 
     calm()
