@@ -76,6 +76,21 @@ class Upstream:
             raise Refused(404, f"{self._failures.host} answers {path} with what is no JSON object")
         return cast(dict[str, Any], found)
 
+    async def reach(self, seconds: float) -> None:
+        """Ask for its models, which costs nothing: any answer will do, be it that it has no such list.
+
+        Raises CallFailed where nobody answers in so many seconds, or says that it cannot.
+        """
+        sdk_client = await self._clients.client()
+        try:
+            await sdk_client.get("/models", cast_to=object, options={"timeout": seconds})
+        except (self._clients.sdk.OpenAIError, ValueError) as error:
+            status = getattr(error, "status_code", None)
+            if status is None and type(error).__name__ == "APITimeoutError":
+                raise self._failures.silent(seconds) from error
+            if status is None or (status >= 500 and status != 501):
+                raise self._failures.of(error) from error
+
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
         await self._clients.aclose()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from system2.server.backends import Backends
 from system2.server.data.database import Database
 from system2.server.data.keys import LOCAL, Key, Keys
 from system2.server.data.ledger import Ledger
@@ -40,6 +41,7 @@ class Server:
     chats, responses   what was begun, for those who ask again
     under_way   responses that are being written, by id; completing: chat completions
     batching    whoever works at batches; None: not yet, or no more
+    backends    those that have not answered yet
     """
 
     models: Models
@@ -66,6 +68,7 @@ class Server:
     under_way: dict[str, Any] = field(default_factory=dict[str, Any])
     completing: dict[str, Any] = field(default_factory=dict[str, Any])
     batching: Any = None
+    backends: Backends = field(default_factory=lambda: Backends(lambda _: None))
 
     def may_fetch(self, url: str) -> bool:
         """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
@@ -144,7 +147,8 @@ class Settings:
     keys    ask for keys though only this machine can reach it, and there are none yet
     open    ask for none though there are some; only where no other machine can reach it
     most    searches at once; images: hosts whose images a backend may fetch
-    lease   seconds after which others may take up a batch's line that this process held
+    lease   seconds after which others may take up what this process held, if it was not heard of
+    pace    seconds between two looks at a backend that does not answer
     """
 
     host: str = "127.0.0.1"
@@ -157,3 +161,4 @@ class Settings:
     most: int = 256
     images: tuple[str, ...] = ()
     lease: float = 60.0
+    pace: float = 2.0

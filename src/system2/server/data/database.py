@@ -52,8 +52,16 @@ class Database:
         found = located(url or default())
         file = Path(found.database or "") if found.drivername.startswith("sqlite") else None
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file.touch(0o600)  # what is asked is its owner's alone; the log takes the same rights
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                file.touch(
+                    0o600
+                )  # what is asked is its owner's alone; the log takes the same rights
+            except OSError as error:
+                raise OSError(
+                    f"the database {file} cannot be opened or written ({error.strerror or error}); see that "
+                    "its folder may be written, or give another one"
+                ) from error
         db = Database(shown(found), file, engine_of(found), asyncio.Lock())
         try:
             async with db.read() as connection:
