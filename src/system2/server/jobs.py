@@ -18,6 +18,7 @@ from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128
+HEAVIEST = 20_000  # events of all of those; what is forgotten is read from its trace
 SLOW = 4_096  # events a reader may be behind: from then on it gets no pieces of thoughts
 LOST = 65_536  # one that is so far behind is cut off
 
@@ -83,6 +84,11 @@ class Job:
     def run(self) -> str:
         """The name of its trace."""
         return self.engine.name
+
+    @property
+    def weight(self) -> int:
+        """Events that it holds, pieces of the reply with them."""
+        return len(self.events) + len(self.said)
 
     def start(self) -> Job:
         """Begin to search."""
@@ -222,11 +228,13 @@ def cut_off() -> ApiError:
 class Jobs:
     """All jobs of this process: those running, and those over a short while ago.
 
-    most  engines at once; waiting: requests that may wait for one
+    most      engines at once; waiting: requests that may wait for one
+    heaviest  events of jobs that are over
     """
 
-    def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
+    def __init__(self, most: int = 256, waiting: int = 4_096, *, heaviest: int = HEAVIEST) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
+        self.heaviest = heaviest
         self.known: OrderedDict[str, Job] = OrderedDict()
         self._live: dict[str, Job] = {}
         self.closing, self.until = False, 0.0
@@ -254,6 +262,7 @@ class Jobs:
         """It is over; another may go on under its name already."""
         if self._live.get(job.run) is job:
             del self._live[job.run]
+        self.sweep()
 
     def room(self) -> None:
         """Raises ApiError 503 where too many wait already."""
@@ -267,13 +276,13 @@ class Jobs:
             )
 
     def sweep(self) -> None:
-        """Forget what has been over for long."""
-        now = time.time()
-        over = [job for job in self.known.values() if job.run not in self._live]
+        """Forget what has been over for long, and the oldest of what is too much."""
+        now, left = time.time(), self.heaviest
+        over = [job for job in reversed(self.known.values()) if job.run not in self._live]
         for n, job in enumerate(over):
-            if now - job.begun > KEPT + (job.finished.seconds if job.finished else 0) or (
-                len(over) - n > MOST_KEPT
-            ):
+            left -= job.weight
+            old = now - job.begun > KEPT + (job.finished.seconds if job.finished else 0)
+            if old or left < 0 or n >= MOST_KEPT:
                 del self.known[job.run]
 
     def end(self, seconds: float) -> None:

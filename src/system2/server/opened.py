@@ -96,6 +96,8 @@ async def sweep(server: Server) -> None:
     """Now and then, forget what has expired."""
     while True:
         server.jobs.sweep()
+        server.chats.sweep()
+        server.responses.sweep()
         with suppress(OSError):  # the database will be there again
             await server.stored.expire(int(time.time()))
         await asyncio.sleep(60)

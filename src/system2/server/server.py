@@ -22,6 +22,7 @@ from system2.server.watch.logs import Logs
 from system2.server.watch.metrics import Metrics
 from system2.server.watch.spans import Spans
 
+EVENT, TOKEN = 1_024, 100  # bytes that an event of a search takes, and a token of its tree, about
 PASSED = frozenset({"forwarded", "x-real-ip"})
 """What a proxy adds to a request; and whatever begins with x-forwarded-."""
 
@@ -125,10 +126,7 @@ def direct(headers: Mapping[str, str]) -> None:
 
 
 def weight(held: Any) -> int:
-    """How many events the searches of a request have told; one under way must not be forgotten: 0.
-
-    What was asked is held as well: a kilobyte of it is as much as an event.
-    """
+    """How many bytes the searches of a request take, about; one under way must not be forgotten: 0."""
     jobs = held.begun.jobs
     if not all(job.task and job.task.done() for job in jobs):
         return 0
@@ -136,7 +134,8 @@ def weight(held: Any) -> int:
     for message in jobs[0].engine.problem.messages:  # all of them have the same
         asked += len(message.text)
         asked += sum(len(part.url) + len(part.data) for part in message.parts)
-    return max(1, sum(len(job.events) for job in jobs) + asked // 1_024)
+    thought = sum(job.engine.meter.usage.completion for job in jobs)
+    return 1_024 + asked + EVENT * sum(job.weight for job in jobs) + TOKEN * thought
 
 
 @dataclass(slots=True)
