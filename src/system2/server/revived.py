@@ -1,4 +1,4 @@
-"""What was under way when the process ended: responses in the background go on, others are said to have failed."""
+"""What was under way when a process ended: responses in the background go on, others are said to have failed."""
 
 from __future__ import annotations
 
@@ -23,24 +23,40 @@ from system2.server.terms import SHOWN, again, told_before, watch
 from system2.server.wire.response_object import ended
 from system2.server.wire.response_writer import ResponseWriter
 from system2.server.wire.wanted import VISIBILITIES, Visibility, Wanted
+from system2.store import folder
 
 MOST = 1_000_000  # events of one response
+ABSENT = 600  # seconds that a response waits for a process of the machine where its trace is
 
 
 async def revive(server: Server) -> int:
-    """Take up what was interrupted; how many responses go on. Those that cannot are marked as failed."""
-    count = 0
-    for one in await server.stored.responses.unfinished():
-        if one.id in server.under_way:
+    """Take up what processes left that are gone; how many responses go on. Those that cannot are marked as failed."""
+    count, kept = 0, server.stored.responses
+    gone = [one for one in await kept.owners() if await server.owner.gone(one)]
+    for one in await kept.unfinished(*gone) if gone else []:
+        if server.jobs.closing or await elsewhere(server, one):
+            continue
+        if not await kept.claim(one.id, one.owner):
             continue
         try:
             if not one.background or one.run is None:
                 raise ValueError("its client had gone")
             await taken_up(server, one)
             count += 1
+        except BlockingIOError:  # somebody goes on with the run by hand
+            await kept.yield_up(one.id)
         except (ApiError, ValueError, OSError):
             await lost(server, one)
     return count
+
+
+async def elsewhere(server: Server, one: Response) -> bool:
+    """Is its trace on another machine, whose process may come back and go on with it?"""
+    if server.database.sqlite or one.run is None or one.owner is None:
+        return False
+    if (folder() / f"{one.run}.jsonl").exists():
+        return False
+    return await server.owner.processes.until(one.owner) + ABSENT > time.time()
 
 
 async def taken_up(server: Server, one: Response) -> None:

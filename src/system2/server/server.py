@@ -15,6 +15,7 @@ from system2.server.data.limits import Limits
 from system2.server.data.stored import Stored
 from system2.server.errors import ApiError
 from system2.server.jobs import Jobs
+from system2.server.owner import Owner
 from system2.server.retries import Retries
 from system2.server.sealed import Seal
 from system2.server.served import Models
@@ -56,6 +57,7 @@ class Server:
     spans: Spans | None
     logs: Logs
     seal: Seal
+    owner: Owner
     open: bool = True
     stays: bool = False
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from system2.server.data.tables import METADATA, VERSIONS
 
-SCHEMA = "0001"  # the newest step in migrations/versions
+SCHEMA = "0002"  # the newest step in migrations/versions
 LOCK = 0x5332  # of PostgreSQL: one process at a time changes the schema
 TRIES = 6  # to begin, five seconds each, while another process writes
 PATIENCE = 1_500  # tries to set up a connection, .02 seconds apart

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from system2.server.data.database import Database
 from system2.server.data.rows import Order, Page, packed, page
@@ -23,6 +23,7 @@ class Response:
     """A response as it is kept.
 
     run     the search behind it; input: the items it was asked with
+    owner   the process that works at it
     body    as it was last told
     """
 
@@ -37,22 +38,31 @@ class Response:
     previous: str | None = None
     background: bool = False
     expires_at: int | None = None
+    owner: str | None = None
 
 
 class Responses:
-    """The responses of a database. An id belongs to its key: of another's, nothing is there."""
+    """The responses of a database. An id belongs to its key: of another's, nothing is there.
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    owner  the process that writes: what another has taken up it cannot change; None: nobody in particular
+    """
+
+    def __init__(self, db: Database, owner: str | None = None) -> None:
+        self._db, self.owner = db, owner
+
+    def mine(self, id: str) -> Any:
+        """This response, while this process works at it."""
+        this = responses.c.id == id
+        return this if self.owner is None else and_(this, responses.c.owner == self.owner)
 
     async def add(self, response: Response) -> None:
-        """Keep a new one. Raises IntegrityError where its id is taken."""
+        """Keep a new one, which is its writer's. Raises IntegrityError where its id is taken."""
         row = {
             "id": response.id, "key_id": response.key, "model": response.model,
             "status": response.status, "run": response.run, "created_at": response.created_at,
             "body": packed(response.body), "input": packed(list(response.input)),
             "previous_id": response.previous, "background": response.background,
-            "expires_at": response.expires_at,
+            "expires_at": response.expires_at, "owner": self.owner or response.owner,
         }  # fmt: skip
         async with self._db.begin() as connection:
             await connection.execute(responses.insert().values(row))
@@ -66,11 +76,11 @@ class Responses:
         unless: Sequence[str] = (),
         events: Sequence[tuple[int, BODY]] = (),
     ) -> bool:
-        """Its new status and body, and with them its last events; False: it is gone, or is `unless`.
+        """Its new status and body, and with them its last events; False: it is gone, another's, or is `unless`.
 
         `unless=("cancelled",)` keeps what was cancelled so, however late a search ends.
         """
-        mine = and_(responses.c.id == id, responses.c.status.not_in(unless))
+        mine = and_(self.mine(id), responses.c.status.not_in(unless))
         values = {"status": status, "body": packed(body)}
         async with self._db.begin() as connection:
             done = await connection.execute(update(responses).where(mine).values(values))
@@ -92,9 +102,16 @@ class Responses:
             return bool((await connection.execute(delete(responses).where(mine))).rowcount)
 
     async def append(self, id: str, events: Sequence[tuple[int, BODY]]) -> None:
-        """Keep events with their sequence numbers, all or none. Raises IntegrityError where one is known or the response is gone."""
+        """Keep events with their sequence numbers, all or none; of what is another's none.
+
+        Raises IntegrityError where one is known or the response is gone.
+        """
         if events:
             async with self._db.begin() as connection:
+                if self.owner is not None:  # and it stays so until this is kept
+                    held = select(responses.c.id).where(self.mine(id)).with_for_update()
+                    if (await connection.execute(held)).one_or_none() is None:
+                        return
                 await connection.execute(response_events.insert(), numbered(id, events))
 
     async def events(
@@ -119,9 +136,33 @@ class Responses:
             items = items[places[0] + 1 :] if places else []
         return page(items[: limit + 1], limit)
 
-    async def unfinished(self) -> list[Response]:
-        """Those that were under way when the process ended: to be resumed, or said to have failed."""
+    async def owners(self) -> set[str | None]:
+        """Who works at responses that are under way."""
+        wanted = select(responses.c.owner).where(responses.c.status.in_(ALIVE)).distinct()
+        async with self._db.read() as connection:
+            return {row.owner for row in await connection.execute(wanted)}
+
+    async def claim(self, id: str, was: str | None) -> bool:
+        """Take it up after this process; False: another did so first, or it is over."""
+        before = responses.c.owner.is_(None) if was is None else responses.c.owner == was
+        free = and_(responses.c.id == id, responses.c.status.in_(ALIVE), before)
+        async with self._db.begin() as connection:
+            done = await connection.execute(update(responses).where(free).values(owner=self.owner))
+            return bool(done.rowcount)
+
+    async def yield_up(self, id: str) -> None:
+        """Let whoever comes next take it up."""
+        async with self._db.begin() as connection:
+            await connection.execute(update(responses).where(self.mine(id)).values(owner=None))
+
+    async def unfinished(self, *owners: str | None) -> list[Response]:
+        """Those under way that these processes, by default any, worked at: to be resumed, or said to have failed."""
         wanted = select(responses).where(responses.c.status.in_(ALIVE))
+        if owners:
+            known = responses.c.owner.in_([one for one in owners if one is not None])
+            wanted = wanted.where(
+                or_(known, responses.c.owner.is_(None)) if None in owners else known
+            )
         async with self._db.read() as connection:
             rows = await connection.execute(wanted.order_by(responses.c.created_at, responses.c.id))
             return [response_of(row) for row in rows]
@@ -141,4 +182,5 @@ def response_of(row: Any) -> Response:
         id=row.id, key=row.key_id, model=row.model, status=row.status, created_at=row.created_at,
         body=json.loads(row.body), input=tuple(json.loads(row.input)), run=row.run,
         previous=row.previous_id, background=row.background, expires_at=row.expires_at,
+        owner=row.owner,
     )  # fmt: skip
