@@ -129,6 +129,7 @@ def opens(server: Server, key: Key, served: Served) -> None:
             503, "The server is shutting down.", "overloaded", type="server_error",
             headers={"Retry-After": "5"},
         )  # fmt: skip
+    server.jobs.room()
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
 

@@ -14,6 +14,7 @@ from system2.engine import Engine
 from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError
+from system2.server.lateness import Lateness
 from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
@@ -235,6 +236,7 @@ class Jobs:
     def __init__(self, most: int = 256, waiting: int = 4_096, *, heaviest: int = HEAVIEST) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
         self.heaviest = heaviest
+        self.lateness = Lateness()
         self.known: OrderedDict[str, Job] = OrderedDict()
         self._live: dict[str, Job] = {}
         self.closing, self.until = False, 0.0
@@ -265,7 +267,12 @@ class Jobs:
         self.sweep()
 
     def room(self) -> None:
-        """Raises ApiError 503 where too many wait already."""
+        """Raises ApiError 503 where too many wait already, or those that run take all there is."""
+        if self.lateness.over:
+            raise ApiError(
+                503, "The server has more to do than it can; what runs goes on. Try again later.",
+                "overloaded", type="server_error", headers={"Retry-After": "5"},
+            )  # fmt: skip
         if len(self.running) >= self.waiting:
             raise ApiError(
                 503,

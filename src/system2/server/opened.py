@@ -19,6 +19,7 @@ from system2.server.data.limits import Limits
 from system2.server.data.processes import Processes
 from system2.server.data.stored import Stored
 from system2.server.jobs import Jobs
+from system2.server.lateness import Lateness
 from system2.server.owner import Owner
 from system2.server.revived import revive
 from system2.server.sealed import Seal
@@ -67,6 +68,8 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
             stays=settings.open,
             images=frozenset(settings.images),
         )
+        server.jobs.lateness = Lateness(settings.late)
+        watching = asyncio.create_task(server.jobs.lateness.watch(), name="lateness")
         sweeper = asyncio.create_task(sweep(server))
         await revive(server)
         reviver = asyncio.create_task(revived(server, settings.lease / 3))
@@ -76,9 +79,10 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         finally:
             sweeper.cancel()
             reviver.cancel()
+            watching.cancel()
             await server.batching.close()
             await closed(server, settings.grace)
-            await asyncio.gather(sweeper, reviver, return_exceptions=True)
+            await asyncio.gather(sweeper, reviver, watching, return_exceptions=True)
             for one in served:
                 await one.aclose()
             if server.spans:

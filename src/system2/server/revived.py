@@ -45,7 +45,12 @@ async def revive(server: Server) -> int:
             count += 1
         except BlockingIOError:  # somebody goes on with the run by hand
             await kept.yield_up(one.id)
-        except (ApiError, ValueError, OSError):
+        except ApiError as error:
+            if error.status == 503:  # not now
+                await kept.yield_up(one.id)
+            else:
+                await lost(server, one)
+        except (ValueError, OSError):
             await lost(server, one)
     return count
 

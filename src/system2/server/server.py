@@ -15,6 +15,7 @@ from system2.server.data.limits import Limits
 from system2.server.data.stored import Stored
 from system2.server.errors import ApiError
 from system2.server.jobs import Jobs
+from system2.server.lateness import LATE
 from system2.server.owner import Owner
 from system2.server.retries import Retries
 from system2.server.sealed import Seal
@@ -150,6 +151,7 @@ class Settings:
     most    searches at once; images: hosts whose images a backend may fetch
     lease   seconds after which others may take up what this process held, if it was not heard of
     pace    seconds between two looks at a backend that does not answer
+    late    seconds that the event loop may be behind, for a while, before nothing new is begun
     """
 
     host: str = "127.0.0.1"
@@ -163,3 +165,4 @@ class Settings:
     images: tuple[str, ...] = ()
     lease: float = 60.0
     pace: float = 2.0
+    late: float = LATE
