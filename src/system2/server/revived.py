@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from system2.core import Started, Style
 from system2.options import Options
+from system2.server import beside
 from system2.server.begin import Begun, opens, shown
-from system2.server.beside import beside
 from system2.server.data.keys import LOCAL, Key
 from system2.server.data.responses import Response
 from system2.server.errors import ApiError
@@ -43,16 +43,18 @@ async def revive(server: Server) -> int:
                 raise ValueError("its client had gone")
             await taken_up(server, one)
             count += 1
-        except BlockingIOError:  # somebody goes on with the run by hand
-            await kept.yield_up(one.id)
-        except ApiError as error:
-            if error.status == 503:  # not now
+        except (ApiError, ValueError, OSError) as error:
+            if waits(error):
                 await kept.yield_up(one.id)
             else:
                 await lost(server, one)
-        except (ValueError, OSError):
-            await lost(server, one)
     return count
+
+
+def waits(error: Exception) -> bool:
+    """May it go on later? There is no room just now, or somebody goes on with the run by hand."""
+    busy = isinstance(error.__cause__, BlockingIOError)
+    return busy or (isinstance(error, ApiError) and error.status == 503)
 
 
 async def elsewhere(server: Server, one: Response) -> bool:
@@ -85,12 +87,11 @@ async def taken_up(server: Server, one: Response) -> None:
         served.name, opening.problem, reply=reply, summary=summaries,
         visibility=visibility(opening.settings.get(SHOWN), key),
     )  # fmt: skip
-    show = shown(wanted, served, key)
     permitted(opening.settings.get("effort", served.effort), key)
     options: Options = {**served.options}
     if tokens := opening.settings.get("tokens"):
         options["tokens"] = int(tokens)
-    sides = beside(wanted, served, show, key.locale, None)
+    sides = beside.again(opening.settings, served)
     engine = await asyncio.to_thread(again, one.run, served, options, served.meter, sides)
     try:
         ticket = await goes_on(server.limits, key, engine)
@@ -99,7 +100,7 @@ async def taken_up(server: Server, one: Response) -> None:
         raise
     request = f"req_{secrets.token_hex(16)}"
     job = watch(server, Job(engine, key, served.name), served, request, ticket, None, before)
-    begun = Begun([job], served, show, key, ticket, request, None)
+    begun = Begun([job], served, shown(wanted, served, key), key, ticket, request, None)
     begun.hold()
     job.after(begun.settle)
     server.jobs.add(job)
