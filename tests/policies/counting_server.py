@@ -22,10 +22,10 @@ __all__ = ["Manners", "Record", "Server", "chain"]
 class Server:
     """Runs from `with` to the end of it."""
 
-    def __init__(self, manners: Manners | None = None) -> None:
+    def __init__(self, manners: Manners | None = None, port: int = 0) -> None:
         self.manners = manners or Manners()
         self.records: list[Record] = []
-        self.port = 0
+        self.port = port
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -50,7 +50,7 @@ class Server:
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -81,6 +81,11 @@ class Server:
     async def _answer(
         self, path: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter
     ) -> bool:
+        if not body:  # somebody looks whether anyone is there
+            refused = self.manners.key and self.manners.key not in headers.get("authorization", "")
+            status = self.manners.status or (401 if refused else 404)
+            await self._plain(writer, status, {"error": {"message": self.manners.said}}, {})
+            return True
         record = Record(json.loads(body), headers)
         self.records.append(record)
         dice = random.Random(f"{self.manners.seed}/{len(self.records)}")

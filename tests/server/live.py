@@ -174,10 +174,15 @@ async def live(
     keys: bool = False,
     most: int = 256,
     grace: float = 5.0,
+    database: str = "",
+    lease: float = 60.0,
     **options: Any,
 ) -> AsyncGenerator[Live]:
     """Serve; at the end nothing that was begun is left."""
-    settings = Settings(database=f"sqlite:///{folder}/server.db", grace=grace, keys=keys, most=most)
+    settings = Settings(
+        database=database or f"sqlite:///{folder}/server.db",
+        grace=grace, keys=keys, most=most, lease=lease,
+    )  # fmt: skip
     async with opened(settings, [served(backend.url, **options)]) as server:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))

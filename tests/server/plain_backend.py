@@ -16,7 +16,8 @@ class PlainBackend:
     """
 
     def __init__(self, chat: Callable[[str], str] = lambda asked: "Answer: 4") -> None:
-        self.chat, self.usage = chat, True
+        self.chat, self.usage, self.size = chat, True, 10**9  # characters of a chunk
+        self.gate, self.held = threading.Event(), 0  # the reply whose second half waits for it
         self.asked: list[tuple[str, dict[str, Any]]] = []
         outer = self
 
@@ -60,12 +61,17 @@ class PlainBackend:
 
             def stream(self, chunks: list[Any]) -> None:
                 lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
-                data = f"{lines}data: [DONE]\n\n".encode()
+                data, number = f"{lines}data: [DONE]\n\n".encode(), len(outer.asked)
                 self.send_response(200)
                 self.send_header("content-type", "text/event-stream")
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                half = data.find(b"\n\n", len(data) // 2) + 2
+                self.wfile.write(data[:half])
+                self.wfile.flush()
+                if number == outer.held:
+                    outer.gate.wait(30)
+                self.wfile.write(data[half:])
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -102,10 +108,14 @@ class PlainBackend:
         """The chunks of a chat's reply."""
         said = self.chat(body["messages"][-1]["content"])
         head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
-        piece = {"index": 0, "delta": {"role": "assistant", "content": said}, "finish_reason": None}
+        parts = [said[at : at + self.size] for at in range(0, len(said), self.size)] or [""]
+        pieces = [
+            {"index": 0, "delta": {"role": "assistant", "content": part}, "finish_reason": None}
+            for part in parts
+        ]
         usage = {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49}
         return [
-            {**head, "choices": [piece]},
+            *({**head, "choices": [piece]} for piece in pieces),
             {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             {**head, "choices": [], "usage": usage},
         ]

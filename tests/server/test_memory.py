@@ -12,7 +12,7 @@ from system2.core import Message, Piece, Problem
 from system2.server.chat import slim
 from system2.server.errors import ApiError
 from system2.server.jobs import LOST, SLOW, Follower, Job
-from system2.server.server import weight
+from system2.server.server import EVENT, TOKEN, weight
 from system2.server.wire.chat_request import ChatRequest
 from system2.server.wire.check import checked
 from system2.server.wire.items import NOTES, messages
@@ -71,15 +71,13 @@ def test_what_is_held_of_a_request_is_little():
 def test_a_great_question_weighs():
     def held(text: str) -> Any:
         problem = Problem((Message("user", text),))
-        job = SimpleNamespace(
-            task=SimpleNamespace(done=lambda: True),
-            events=[1, 2],
-            engine=SimpleNamespace(problem=problem),
-        )
+        usage = SimpleNamespace(completion=10)
+        engine = SimpleNamespace(problem=problem, meter=SimpleNamespace(usage=usage))
+        job = SimpleNamespace(task=SimpleNamespace(done=lambda: True), weight=2, engine=engine)
         return SimpleNamespace(begun=SimpleNamespace(jobs=[job, job]))
 
-    assert weight(held("a")) == 4
-    assert weight(held("a" * 10**6)) > 900
+    assert weight(held("a")) == 1_024 + 1 + 4 * EVENT + 20 * TOKEN
+    assert weight(held("a" * 10**6)) > 10**6
 
 
 def test_thoughts_that_are_opened_are_marked_as_private():

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from system2.cli.terminal import shown
 
         sys.stderr.write(f"system2: {shown(_told(error))}\n")
-        return 1
+        return int(getattr(error, "exit_status", 1))
 
 
 def _foreseen(error: Exception) -> bool:

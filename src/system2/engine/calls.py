@@ -57,6 +57,7 @@ class Caller:
         self.calls = self.recall.calls  # numbered so far
         self.pieces = 0  # taken in this turn of the event loop
         self.stepped: Callable[[Part, int, list[Step]], None] | None = None  # hears of steps' ends
+        self.screened: Callable[[Part, Piece], None] | None = None  # tells pieces that may be seen
         self.queue: deque[asyncio.Future[None]] = deque()  # calls that wait for a later turn
 
     def promised(
@@ -165,7 +166,11 @@ class Caller:
                         self.stepped(part, part.children[item.child], writing.chains[item.child])
                     if self.heard and part.role == "policy" and item.kind != "call":
                         child, reply = part.children[item.child], item.kind == "reply"
-                        self.tell(Piece(part.ask, child, item.text, reply, item.spelt))
+                        piece = Piece(part.ask, child, item.text, reply, item.spelt)
+                        if self.screened:
+                            self.screened(part, piece)
+                        else:
+                            self.tell(piece)
                     if writing.tokens > writing.grant or part.enough:  # a limit ignored; all vetoed
                         broken = "aborted"
                         break

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from system2.core import Chain, Moment, Step, Veto, Vetoed
+from system2.core import Chain, Moment, Piece, Step, Veto, Vetoed, Watcher
 from system2.engine.aside import Side, traced
+from system2.engine.screen import Screen
 from system2.engine.work import Part
 
 GRACE = 0.1  # seconds for looks at what is left when the run is over
@@ -42,13 +43,19 @@ class Thread:
 
 
 class Guard:
-    """The sidecars that hold, for all lines of one run. `cleared` hears of what may be shown.
+    """The sidecars that hold, for all lines of one run. `cleared` hears of what may be shown, `tell` pieces of it.
 
+    barred   the veto on a reply that was broken off for it
     ordered  a stream is never broken off because of a veto: what that saves would hang on the clock
     """
 
-    def __init__(self, sides: list[Side], cleared: Cleared, *, ordered: bool) -> None:
-        self.sides, self.cleared, self.ordered = sides, cleared, ordered
+    def __init__(
+        self, sides: list[Side], cleared: Cleared, tell: Watcher, *, ordered: bool
+    ) -> None:
+        self.sides, self.cleared, self.tell, self.ordered = sides, cleared, tell, ordered
+        self.free = not any(side.aside.sidecar.tokens for side in sides)
+        self.screens: dict[int, Screen] = {}  # of replies that are being written
+        self.barred: Vetoed | None = None
         self.every = min((side.aside.every for side in sides), default=0)
         self.threads: dict[int, dict[int, Thread]] = {}  # of parts that are not in, by child
         self.befores: dict[int, list[Step]] = {}
@@ -66,6 +73,40 @@ class Guard:
             threads[child] = Thread(part.ask, child, self.befores[id(part)])
         threads[child].steps = steps
         return threads[child]
+
+    def heard(self, part: Part, piece: Piece) -> None:
+        """A piece of a stream. Thoughts are shown once they are planted; a reply as it is read.
+
+        Where a look costs something a reply is looked at once, and shown when it is whole.
+        """
+        lone = part.request is not None and part.request.until == "reply" and part.request.n == 1
+        if not (lone and piece.reply and self.free):
+            return
+        if id(part) not in self.screens:
+            self.screens[id(part)] = self.screen(part, piece)
+        self.screens[id(part)].feed(piece.text)
+
+    def screen(self, part: Part, piece: Piece) -> Screen:
+        """What a reply goes out through."""
+        assert part.request
+        thoughts = [*part.request.chain]
+
+        async def look(before: str, text: str) -> Vetoed | None:
+            read = [*thoughts, *([Step(before, 0, "reply")] if before else [])]
+            chain, moment = [*read, Step(text, 0, "reply")], Moment("reply", len(read))
+            return await self.verdict(piece.ask, piece.child, 0, chain, moment)
+
+        def barred(veto: Vetoed, out: bool) -> None:
+            part.enough = not self.ordered
+            if (
+                id(part) in self.threads
+            ):  # a line of the search: what is out cannot be said otherwise
+                thread = self.thread(part, piece.child, [])
+                thread.veto = replace(veto, stop=veto.stop or out)
+            else:
+                self.barred = veto
+
+        return Screen(piece.ask, piece.child, look, self.tell, barred)
 
     def stepped(self, part: Part, child: int, steps: list[Step]) -> None:
         """A step has ended in a stream."""
@@ -89,6 +130,7 @@ class Guard:
 
     async def hold(self, part: Part) -> None:
         """Look at all that has not been looked at, and cut off what is vetoed."""
+        self.shut(part)
         if self.sides:
             threads = [self.thread(part, n, steps) for n, steps in sorted(part.chains.items())]
             async with asyncio.TaskGroup() as group:
@@ -123,6 +165,11 @@ class Guard:
             if isinstance(look.said, Veto)
         ]
         return min(vetoes, key=lambda veto: not veto.stop, default=None)
+
+    def shut(self, part: Part) -> None:
+        """Nothing more of it is let out."""
+        if screen := self.screens.pop(id(part), None):
+            screen.close()
 
     def cut(self, part: Part) -> None:
         """Leave of a part's chains what may be planted. It is in."""
@@ -176,6 +223,11 @@ class Guard:
 
     async def reply(self, ask: int, before: list[Step], steps: list[Step]) -> Vetoed | None:
         """May the reply not be shown?"""
+        for screen in self.screens.values():
+            screen.close()
+        self.screens.clear()
+        if self.barred:
+            return self.barred
         if not self.sides or not steps:
             return None
         left = self.sides[0].meter.seconds_left()
@@ -188,6 +240,8 @@ class Guard:
 
     async def end(self) -> None:
         """Look at nothing more."""
+        for screen in self.screens.values():
+            screen.close()
         for task in self.tasks:
             task.cancel()
         if self.tasks:

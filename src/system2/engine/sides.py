@@ -38,7 +38,9 @@ class Sides:
         self.guard: Guard | None = None
         if asides:
             holding = [side for side in self.sides if side.aside.sidecar.holds]
-            self.guard = Guard(holding, self.narration.progress, ordered=ordered)
+            self.guard = Guard(holding, self.narration.progress, caller.tell, ordered=ordered)
+            if holding:
+                caller.screened = self.guard.heard
             caller.stepped = self.guard.stepped
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
@@ -61,6 +62,22 @@ class Upstream:
             return whole(await self._endpoint.json(method, url, told))
         except (Fault, ValueError) as error:
             raise self._failed(error, path) from error
+
+    async def reach(self, seconds: float) -> None:
+        """Ask for its models, which costs nothing: any answer will do, be it that it has no such list.
+
+        Raises CallFailed where nobody answers in so many seconds, or says that it cannot.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._endpoint.json("GET", self._endpoint.url("/models"))
+        except TimeoutError:
+            raise self._failures.silent(seconds) from None
+        except Fault as fault:
+            if fault.status is None or (fault.status >= 500 and fault.status != 501):
+                raise self._failures.of(fault) from fault
+        except ValueError:
+            return  # it answers, if not with JSON
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""

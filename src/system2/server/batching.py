@@ -113,7 +113,7 @@ class Batching:
     def room(self) -> int:
         """Lines that may be begun now: few while others ask, none while others wait for their turn."""
         jobs = self.server.jobs
-        if jobs.slots.locked():
+        if jobs.slots.locked() or jobs.lateness.over:
             return 0
         others = any(job.run not in self.runs for job in jobs.running)
         limit = min(SHARED if others else AT_ONCE, self.most)

@@ -65,9 +65,17 @@ class Begun:
         return Spent.of(ends, estimated=guessed)
 
     def live(self, wanted: Wanted) -> bool:
-        """May the reply be shown as it is written? Not one that is checked, cut, judged or reworded first."""
+        """May the reply be shown as it is written? Not one that is checked, cut or reworded first.
+
+        Of one that is judged the engine tells only what was cleared, and nothing of its tokens.
+        """
         free = wanted.reply.format is None and not wanted.reply.stop
-        return free and judge_of(wanted, self.served) is None and not self.served.local
+        judged = judge_of(wanted, self.served) is not None
+        return (
+            free
+            and not (judged and wanted.reply.top_logprobs is not None)
+            and not self.served.local
+        )
 
     def settings(self) -> Mapping[str, str]:
         """How the first of them was told to think."""
@@ -129,6 +137,7 @@ def opens(server: Server, key: Key, served: Served) -> None:
             503, "The server is shutting down.", "overloaded", type="server_error",
             headers={"Retry-After": "5"},
         )  # fmt: skip
+    server.jobs.room()
     if not key.allows(served.name):
         raise ApiError(403, f"This key may not use {served.name}.", "model_not_allowed", "model")
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,8 +21,9 @@ from system2.server.data.chats import Chat
 from system2.server.errors import ApiError
 from system2.server.jobs import Job
 from system2.server.rejoined import rejoined
-from system2.server.retries import again, deadline, named
+from system2.server.retries import Said, again, deadline, named
 from system2.server.server import Server
+from system2.server.settled import chat_again
 from system2.server.sse import DONE, EventStream, data, unless_gone
 from system2.server.watch.spans import Heading
 from system2.server.wire.chat_reply import ChatStream, Head, completion
@@ -46,6 +48,7 @@ class Completion:
     begun: Begun
     wanted: Wanted
     stored: bool = False
+    out: dict[str, Any] | None = None  # the whole of it, once it is over
 
     def outcomes(self) -> list[Outcome]:
         """The answers, once all searches are over. Raises ApiError where a backend failed."""
@@ -87,6 +90,10 @@ async def create(request: Request) -> Response:
     name = named(request.headers, key.id, request.url.path, sent)
     async with server.chats.turn(name):
         held = server.chats.find(name, sent) if again(request.headers) else None
+        if isinstance(held, Said):
+            server.limits.draw(key)
+            usage = bool(body.stream_options and body.stream_options.include_usage)
+            return chat_again(held, stream=bool(body.stream), usage=usage)
         if held is None:
             begun = await begin(
                 server, wanted, key, request.state.request_id,
@@ -98,8 +105,8 @@ async def create(request: Request) -> Response:
             held = Completion(head, slim(body), begun, wanted)
         else:
             await rejoined(server, held.begun, key)
-        server.chats.keep(name, held, sent)
-    listed(server, held)
+        server.chats.keep(name, held, sent, key.id)
+    listed(server, held, name)
     request.state.begun = held.begun
     begins, handed = first(request), False
     try:
@@ -123,12 +130,20 @@ def slim(body: ChatRequest) -> ChatRequest:
     return kept
 
 
-def listed(server: Server, one: Completion) -> None:
-    """It can be found by its id, until the last of its searches is over."""
+def listed(server: Server, one: Completion, name: str) -> None:
+    """It can be found by its id, until the last of its searches is over; then its reply is all that is held."""
 
     def over() -> None:
         if all(job.task is None or job.task.done() for job in one.begun.jobs):
             server.completing.pop(one.head.id, None)
+            if any(job.left for job in one.begun.jobs):
+                server.chats.leave(name, one)
+                return
+            try:
+                said = Said(orjson.dumps(whole(one)))
+            except ApiError:  # whoever waits is told; whoever asks again may have more luck
+                said = None
+            server.chats.settle(name, one, said)
 
     server.completing[one.head.id] = one
     for job in one.begun.jobs:
@@ -159,7 +174,9 @@ async def finished(server: Server, one: Completion) -> dict[str, Any]:
 
 
 def whole(one: Completion) -> dict[str, Any]:
-    """The completion, all of whose searches are over."""
+    """The completion, all of whose searches are over. Raises ApiError where a backend failed."""
+    if one.out is not None:
+        return one.out
     outcomes = one.outcomes()
     thoughts = [thought(job, one.begun.show) for job in one.begun.jobs]
     logprobs = [
@@ -167,7 +184,8 @@ def whole(one: Completion) -> dict[str, Any]:
         for job in one.begun.jobs
     ]
     body = completion(one.head, outcomes, thoughts, one.begun.show, logprobs) | one.extra()
-    return body | {"metadata": one.body.metadata} if one.body.metadata else body
+    one.out = body | {"metadata": one.body.metadata} if one.body.metadata else body
+    return one.out
 
 
 async def kept(server: Server, one: Completion, out: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from system2.effort import DEFAULT
 from system2.engine import Engine
 from system2.options import LIMIT, Options, amount
 from system2.resuming import reopen
+from system2.server import beside
 from system2.server.begin import opens
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
@@ -93,7 +94,11 @@ async def further(server: Server, found: History, key: Key, more: More, request:
 
     def regrown() -> Engine:
         return reopen(
-            found.run, backend=served.policy(told), parent=served.meter, **cast(Any, told)
+            found.run,
+            backend=served.policy(told),
+            parent=served.meter,
+            sidecars=beside.again(found.started.settings, served),
+            **cast(Any, told),
         )
 
     try:
@@ -154,4 +159,5 @@ async def extended(server: Server, job: Job, key: Key, more: More) -> Job:
 
 def labels(settings: Mapping[str, str]) -> dict[str, str]:
     """What the server itself wrote into a trace's settings."""
-    return {name: settings[name] for name in ("key", "served") if name in settings}
+    names = ("key", "served", beside.MODERATED, beside.SUMMARIES)
+    return {name: settings[name] for name in names if name in settings}

@@ -14,10 +14,12 @@ from system2.engine import Engine
 from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.errors import ApiError
+from system2.server.lateness import Lateness
 from system2.store import Trace
 
 KEPT = 600.0  # seconds a job that has ended is remembered, for those who ask again
 MOST_KEPT = 128
+HEAVIEST = 20_000  # events of all of those; what is forgotten is read from its trace
 SLOW = 4_096  # events a reader may be behind: from then on it gets no pieces of thoughts
 LOST = 65_536  # one that is so far behind is cut off
 
@@ -83,6 +85,11 @@ class Job:
     def run(self) -> str:
         """The name of its trace."""
         return self.engine.name
+
+    @property
+    def weight(self) -> int:
+        """Events that it holds, pieces of the reply with them."""
+        return len(self.events) + len(self.said)
 
     def start(self) -> Job:
         """Begin to search."""
@@ -222,13 +229,19 @@ def cut_off() -> ApiError:
 class Jobs:
     """All jobs of this process: those running, and those over a short while ago.
 
-    most  engines at once; waiting: requests that may wait for one
+    most      engines at once; waiting: requests that may wait for one
+    heaviest  events of jobs that are over
     """
 
-    def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
+    def __init__(self, most: int = 256, waiting: int = 4_096, *, heaviest: int = HEAVIEST) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
+        self.heaviest = heaviest
+        self.lateness = Lateness()
         self.known: OrderedDict[str, Job] = OrderedDict()
-        self._over: OrderedDict[str, Job] = OrderedDict()  # of these, by when they ended
+        self._over: OrderedDict[str, tuple[Job, int]] = (
+            OrderedDict()
+        )  # of these, by when they ended
+        self._weight = 0  # of all of them
         self._live: dict[str, Job] = {}
         self.closing, self.until = False, 0.0
 
@@ -247,7 +260,7 @@ class Jobs:
         self.known[job.run] = job
         self.known.move_to_end(job.run)
         self._live[job.run] = job
-        self._over.pop(job.run, None)
+        self._weight -= self._over.pop(job.run, (job, 0))[1]
         job.slots = self.slots
         job.after(lambda: self.done(job))
         return job.start()
@@ -256,10 +269,17 @@ class Jobs:
         """It is over; another may go on under its name already."""
         if self._live.get(job.run) is job:
             del self._live[job.run]
-            self._over[job.run] = job
+            self._over[job.run] = job, job.weight
+            self._weight += job.weight
+        self.sweep()
 
     def room(self) -> None:
-        """Raises ApiError 503 where too many wait already."""
+        """Raises ApiError 503 where too many wait already, or those that run take all there is."""
+        if self.lateness.over:
+            raise ApiError(
+                503, "The server has more to do than it can; what runs goes on. Try again later.",
+                "overloaded", type="server_error", headers={"Retry-After": "5"},
+            )  # fmt: skip
         if len(self._live) >= self.waiting:
             raise ApiError(
                 503,
@@ -270,13 +290,15 @@ class Jobs:
             )
 
     def sweep(self) -> None:
-        """Forget what has been over for long."""
+        """Forget what has been over for long, and the oldest of what is too much."""
         while self._over:
-            run, job = next(iter(self._over.items()))
+            run, (job, weight) = next(iter(self._over.items()))
             ended = job.begun + (job.finished.seconds if job.finished else 0)
-            if time.time() - ended <= KEPT and len(self._over) <= MOST_KEPT:
+            few = len(self._over) <= MOST_KEPT and self._weight <= self.heaviest
+            if few and time.time() - ended <= KEPT:
                 return
             del self._over[run], self.known[run]
+            self._weight -= weight
 
     def end(self, seconds: float) -> None:
         """Begin no more; what runs has so many seconds to finish. A second time changes nothing."""

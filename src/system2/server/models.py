@@ -44,10 +44,12 @@ async def alive(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """It takes requests; 503 once it is shutting down."""
+    """It takes requests; 503 while a backend has not answered yet, and once it is shutting down."""
     server: Server = request.app.state.server
     if server.jobs.closing:
         return replied({"status": "closing"}, 503)
+    if server.backends.waiting:
+        return replied({"status": "waiting"}, 503)
     return replied({"status": "ok"})
 
 

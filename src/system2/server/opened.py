@@ -16,8 +16,11 @@ from system2.server.data.database import Database
 from system2.server.data.keys import Keys
 from system2.server.data.ledger import Ledger
 from system2.server.data.limits import Limits
+from system2.server.data.processes import Processes
 from system2.server.data.stored import Stored
 from system2.server.jobs import Jobs
+from system2.server.lateness import Lateness
+from system2.server.owner import Owner
 from system2.server.revived import revive
 from system2.server.sealed import Seal
 from system2.server.served import Models, Served
@@ -25,6 +28,7 @@ from system2.server.server import Server, Settings
 from system2.server.watch.logs import Logs
 from system2.server.watch.metrics import Metrics
 from system2.server.watch.otlp import spans_of
+from system2.store import folder
 
 NEAR = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -43,6 +47,10 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
         guarded = settings.keys or await checked(settings, keys)
         ledger = await stack.enter_async_context(Ledger.open(database))
         home = database.file.parent if database.file else user_data_path("system2")
+        owner = await Owner(
+            Processes(database), folder().parent / "processes", settings.lease
+        ).begin()
+        stack.push_async_callback(owner.close)
         server = Server(
             models=models,
             jobs=Jobs(settings.most),
@@ -50,7 +58,8 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
             keys=keys,
             limits=Limits(ledger),
             ledger=ledger,
-            stored=Stored(database),
+            stored=Stored(database, owner.id),
+            owner=owner,
             metrics=Metrics(models=names),
             spans=spans_of(models=names),
             logs=Logs(models=names),
@@ -59,17 +68,21 @@ async def opened(settings: Settings, served: Sequence[Served]) -> AsyncGenerator
             stays=settings.open,
             images=frozenset(settings.images),
         )
+        server.jobs.lateness = Lateness(settings.late)
+        watching = asyncio.create_task(server.jobs.lateness.watch(), name="lateness")
         sweeper = asyncio.create_task(sweep(server))
         await revive(server)
+        reviver = asyncio.create_task(revived(server, settings.lease / 3))
         server.batching = Batching(server, settings.lease, max(1, settings.most // 2)).start()
         try:
             yield server
         finally:
             sweeper.cancel()
+            reviver.cancel()
+            watching.cancel()
             await server.batching.close()
             await closed(server, settings.grace)
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            await asyncio.gather(sweeper, reviver, watching, return_exceptions=True)
             for one in served:
                 await one.aclose()
             if server.spans:
@@ -92,10 +105,21 @@ async def checked(settings: Settings, keys: Keys) -> bool:
     return True
 
 
+async def revived(server: Server, pace: float) -> None:
+    """Now and then, take up what processes left that are gone."""
+    while not server.jobs.closing:
+        await asyncio.sleep(pace)
+        with suppress(OSError):
+            await revive(server)
+
+
 async def sweep(server: Server) -> None:
     """Now and then, forget what has expired."""
     while True:
         server.jobs.sweep()
+        server.chats.sweep()
+        server.responses.sweep()
         with suppress(OSError):  # the database will be there again
             await server.stored.expire(int(time.time()))
+            await server.owner.tidy(int(time.time()))
         await asyncio.sleep(60)

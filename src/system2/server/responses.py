@@ -24,10 +24,11 @@ from system2.server.exchange import Exchange
 from system2.server.interleaved import interleaved
 from system2.server.paging import paged, paging
 from system2.server.rejoined import rejoined
-from system2.server.retries import again, deadline, named
+from system2.server.retries import Said, again, deadline, named
 from system2.server.runs import searched
 from system2.server.served import Served
 from system2.server.server import Server
+from system2.server.settled import response_again, settling
 from system2.server.sse import DONE, EventStream, event, unless_gone
 from system2.server.terms import Behind
 from system2.server.watch.spans import Answering, Heading
@@ -52,6 +53,9 @@ async def create(request: Request) -> Response:
     name = named(request.headers, key.id, request.url.path, data)
     async with server.responses.turn(name):
         held = server.responses.find(name, data) if again(request.headers) else None
+        if isinstance(held, Said):
+            server.limits.draw(key)
+            return response_again(held, stream=body.stream is True)
         if held is None:
             held = await asked(request, server, key, body)
         elif held.begun.jobs[0].left:
@@ -59,7 +63,8 @@ async def create(request: Request) -> Response:
         else:
             server.limits.draw(key)
         held.join()
-        server.responses.keep(name, held, data)
+        server.responses.keep(name, held, data, key.id)
+        settling(server.responses, held, name, stream=body.stream is True)
     request.state.begun = held.begun
     begins, handed = first(request), False
     try:

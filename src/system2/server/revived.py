@@ -1,4 +1,4 @@
-"""What was under way when the process ended: responses in the background go on, others are said to have failed."""
+"""What was under way when a process ended: responses in the background go on, others are said to have failed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from system2.core import Started, Style
 from system2.options import Options
+from system2.server import beside
 from system2.server.begin import Begun, opens, shown
-from system2.server.beside import beside
 from system2.server.data.keys import LOCAL, Key
 from system2.server.data.responses import Response
 from system2.server.errors import ApiError
@@ -23,24 +23,47 @@ from system2.server.terms import SHOWN, again, told_before, watch
 from system2.server.wire.response_object import ended
 from system2.server.wire.response_writer import ResponseWriter
 from system2.server.wire.wanted import VISIBILITIES, Visibility, Wanted
+from system2.store import folder
 
 MOST = 1_000_000  # events of one response
+ABSENT = 600  # seconds that a response waits for a process of the machine where its trace is
 
 
 async def revive(server: Server) -> int:
-    """Take up what was interrupted; how many responses go on. Those that cannot are marked as failed."""
-    count = 0
-    for one in await server.stored.responses.unfinished():
-        if one.id in server.under_way:
+    """Take up what processes left that are gone; how many responses go on. Those that cannot are marked as failed."""
+    count, kept = 0, server.stored.responses
+    gone = [one for one in await kept.owners() if await server.owner.gone(one)]
+    for one in await kept.unfinished(*gone) if gone else []:
+        if server.jobs.closing or await elsewhere(server, one):
+            continue
+        if not await kept.claim(one.id, one.owner):
             continue
         try:
             if not one.background or one.run is None:
                 raise ValueError("its client had gone")
             await taken_up(server, one)
             count += 1
-        except (ApiError, ValueError, OSError):
-            await lost(server, one)
+        except (ApiError, ValueError, OSError) as error:
+            if waits(error):
+                await kept.yield_up(one.id)
+            else:
+                await lost(server, one)
     return count
+
+
+def waits(error: Exception) -> bool:
+    """May it go on later? There is no room just now, or somebody goes on with the run by hand."""
+    busy = isinstance(error.__cause__, BlockingIOError)
+    return busy or (isinstance(error, ApiError) and error.status == 503)
+
+
+async def elsewhere(server: Server, one: Response) -> bool:
+    """Is its trace on another machine, whose process may come back and go on with it?"""
+    if server.database.sqlite or one.run is None or one.owner is None:
+        return False
+    if (folder() / f"{one.run}.jsonl").exists():
+        return False
+    return await server.owner.processes.until(one.owner) + ABSENT > time.time()
 
 
 async def taken_up(server: Server, one: Response) -> None:
@@ -64,12 +87,11 @@ async def taken_up(server: Server, one: Response) -> None:
         served.name, opening.problem, reply=reply, summary=summaries,
         visibility=visibility(opening.settings.get(SHOWN), key),
     )  # fmt: skip
-    show = shown(wanted, served, key)
     permitted(opening.settings.get("effort", served.effort), key)
     options: Options = {**served.options}
     if tokens := opening.settings.get("tokens"):
         options["tokens"] = int(tokens)
-    sides = beside(wanted, served, show, key.locale, None)
+    sides = beside.again(opening.settings, served)
     engine = await asyncio.to_thread(again, one.run, served, options, served.meter, sides)
     try:
         ticket = await goes_on(server.limits, key, engine)
@@ -78,7 +100,7 @@ async def taken_up(server: Server, one: Response) -> None:
         raise
     request = f"req_{secrets.token_hex(16)}"
     job = watch(server, Job(engine, key, served.name), served, request, ticket, None, before)
-    begun = Begun([job], served, show, key, ticket, request, None)
+    begun = Begun([job], served, shown(wanted, served, key), key, ticket, request, None)
     begun.hold()
     job.after(begun.settle)
     server.jobs.add(job)

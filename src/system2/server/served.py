@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 
 from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
-from system2.options import Options, embedded, is_url, priced
+from system2.options import LIMIT, Options, embedded, is_url, priced
 from system2.policies.failures import public
 from system2.policies.upstream import Upstream
 from system2.prices import price as price_of
@@ -25,6 +25,9 @@ KNOWN = frozenset({
     "name", "model", "model_name", "key_env", "price", "effort", "profile", "visibility", "language", "at_once",
     "per_call", "routes", "summaries", "moderation",
 })  # fmt: skip
+KINDS: Mapping[str, type] = {"at_once": int, "per_call": int, "summaries": bool}
+"""Kinds of entries that are no text."""
+WORDS: Mapping[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Served:
     visibility  the most of its thoughts that is shown where a request does not ask
     summaries   write summaries: by the backend itself, or in plain words for the embedded model
     moderation  who looks at steps and replies: nobody, a list of words, or the backend itself
+    place       where it was asked for, as messages name it
     meter       shared by all its searches: how many calls run at once
     """
 
@@ -48,6 +52,7 @@ class Served:
     summaries: bool = True
     moderation: Literal["", "words", "model"] = ""
     created: int = 1_795_000_000
+    place: str = "serve"
     meter: Meter = field(default_factory=Meter)
     _policies: dict[bool | float, Policy] = field(default_factory=dict[bool | float, Policy])
     _upstream: Upstream | None = None
@@ -195,15 +200,26 @@ def configured(path: Path, environment: Mapping[str, str]) -> list[Served]:
     Raises ValueError, naming the table and the entry, OSError.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8")).get("model")
+        told = tomllib.loads(path.read_text("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file ({error})") from error
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be read ({error.strerror or error}); --config takes a file of tables [[model]]"
+        ) from error
+    if odd := sorted(told.keys() - {"model"}):
+        raise ValueError(
+            f"{path}: unknown entry {odd[0]!r}; it holds nothing but tables [[model]], and what is set of "
+            "the process is said by options"
+        )
+    tables: Any = told.get("model")
     if not isinstance(tables, list) or not tables:
         raise ValueError(f"{path} offers no model: it needs at least one table [[model]]")
-    served = [
-        offered(cast(dict[str, Any], table), f"{path}, model {n}", environment)
-        for n, table in enumerate(cast(list[Any], tables), 1)
-    ]
+    served: list[Served] = []
+    for n, table in enumerate(cast(list[Any], tables), 1):
+        if not isinstance(table, dict):
+            raise ValueError(f"{path}: model {n} is no table; write [[model]] above its entries")
+        served.append(offered(cast(dict[str, Any], table), f"{path}, model {n}", environment))
     if len({one.name for one in served}) < len(served):
         raise ValueError(f"{path} offers two models of the same name; give each a name of its own")
     return served
@@ -213,18 +229,10 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
     """One model of a configuration. Raises ValueError."""
     if odd := sorted({*table} - KNOWN):
         raise ValueError(f"{place}: unknown entry {odd[0]!r}; known are {', '.join(sorted(KNOWN))}")
-    for entry in (
-        "name",
-        "model",
-        "model_name",
-        "key_env",
-        "price",
-        "effort",
-        "language",
-        "routes",
-    ):
-        if entry in table and not isinstance(table[entry], str):
-            raise ValueError(f"{place}: {entry} must be text, {table[entry]!r} was given")
+    for entry, value in table.items():
+        kind = KINDS.get(entry, str)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ValueError(f"{place}: {entry} must be {WORDS[kind]}, {value!r} was given")
     options: dict[str, Any] = {
         entry: table[entry]
         for entry in ("model", "model_name", "at_once", "per_call", "routes")
@@ -238,7 +246,8 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
         if name not in environment:
             raise ValueError(f"{place}: the environment variable {name} (key_env) is not set")
         options["key"] = environment[name]
-    made = Served(table.get("name") or table.get("model_name") or "system2", cast(Options, options))
+    name = table.get("name", table.get("model_name", "system2"))
+    made = Served(name, bounded(cast(Options, options), place), place=place)
     return ruled(
         replace_in(
             made,
@@ -248,6 +257,17 @@ def offered(table: dict[str, Any], place: str, environment: Mapping[str, str]) -
         ),
         place,
     )
+
+
+def bounded(options: Options, place: str) -> Options:
+    """The same. Raises ValueError where a limit leaves nothing, or is none."""
+    for name in ("at_once", "per_call"):
+        given = options.get(name, 1)
+        if not 1 <= given <= LIMIT:
+            raise ValueError(
+                f"{place}: {name} must be at least 1 and at most {LIMIT:,}, {given} was given"
+            )
+    return options
 
 
 def replace_in(made: Served, table: dict[str, Any], place: str, names: Sequence[str]) -> Served:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from system2.server.backends import Backends
 from system2.server.data.database import Database
 from system2.server.data.keys import LOCAL, Key, Keys
 from system2.server.data.ledger import Ledger
@@ -14,6 +15,8 @@ from system2.server.data.limits import Limits
 from system2.server.data.stored import Stored
 from system2.server.errors import ApiError
 from system2.server.jobs import Jobs
+from system2.server.lateness import LATE
+from system2.server.owner import Owner
 from system2.server.retries import Retries
 from system2.server.sealed import Seal
 from system2.server.served import Models
@@ -21,6 +24,7 @@ from system2.server.watch.logs import Logs
 from system2.server.watch.metrics import Metrics
 from system2.server.watch.spans import Spans
 
+EVENT, TOKEN = 1_024, 100  # bytes that an event of a search takes, and a token of its tree, about
 PASSED = frozenset({"forwarded", "x-real-ip"})
 """What a proxy adds to a request; and whatever begins with x-forwarded-."""
 
@@ -40,6 +44,7 @@ class Server:
     chats, responses   what was begun, for those who ask again
     under_way   responses that are being written, by id; completing: chat completions
     batching    whoever works at batches; None: not yet, or no more
+    backends    those that have not answered yet
     """
 
     models: Models
@@ -53,6 +58,7 @@ class Server:
     spans: Spans | None
     logs: Logs
     seal: Seal
+    owner: Owner
     open: bool = True
     stays: bool = False
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -66,6 +72,7 @@ class Server:
     under_way: dict[str, Any] = field(default_factory=dict[str, Any])
     completing: dict[str, Any] = field(default_factory=dict[str, Any])
     batching: Any = None
+    backends: Backends = field(default_factory=lambda: Backends(lambda _: None))
 
     def may_fetch(self, url: str) -> bool:
         """May a backend be handed this address of an image, to fetch it? Only hosts that were allowed."""
@@ -122,10 +129,7 @@ def direct(headers: Mapping[str, str]) -> None:
 
 
 def weight(held: Any) -> int:
-    """How many events the searches of a request have told; one under way must not be forgotten: 0.
-
-    What was asked is held as well: a kilobyte of it is as much as an event.
-    """
+    """How many bytes the searches of a request take, about; one under way must not be forgotten: 0."""
     jobs = held.begun.jobs
     if not all(job.task and job.task.done() for job in jobs):
         return 0
@@ -133,7 +137,8 @@ def weight(held: Any) -> int:
     for message in jobs[0].engine.problem.messages:  # all of them have the same
         asked += len(message.text)
         asked += sum(len(part.url) + len(part.data) for part in message.parts)
-    return max(1, sum(len(job.events) for job in jobs) + asked // 1_024)
+    thought = sum(job.engine.meter.usage.completion for job in jobs)
+    return 1_024 + asked + EVENT * sum(job.weight for job in jobs) + TOKEN * thought
 
 
 @dataclass(slots=True)
@@ -144,7 +149,9 @@ class Settings:
     keys    ask for keys though only this machine can reach it, and there are none yet
     open    ask for none though there are some; only where no other machine can reach it
     most    searches at once; images: hosts whose images a backend may fetch
-    lease   seconds after which others may take up a batch's line that this process held
+    lease   seconds after which others may take up what this process held, if it was not heard of
+    pace    seconds between two looks at a backend that does not answer
+    late    seconds that the event loop may be behind, for a while, before nothing new is begun
     """
 
     host: str = "127.0.0.1"
@@ -157,3 +164,5 @@ class Settings:
     most: int = 256
     images: tuple[str, ...] = ()
     lease: float = 60.0
+    pace: float = 2.0
+    late: float = LATE

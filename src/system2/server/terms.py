@@ -11,6 +11,7 @@ from system2.core import Event, Meter, Started
 from system2.engine import Aside, Engine
 from system2.options import Options
 from system2.resuming import reopen
+from system2.server.beside import labels
 from system2.server.booking import Booking
 from system2.server.data.keys import Key
 from system2.server.data.limits import Ticket
@@ -79,6 +80,7 @@ def job(server: Server, terms: Terms, n: int) -> Job:
         engine.watchers.append(kept(run))
     if terms.wanted.visibility is not None:
         engine.settings |= {SHOWN: terms.wanted.visibility}
+    engine.settings |= labels(terms.sides)
     made = Job(engine, key, served.name, options=own)
     return watch(server, made, served, terms.request, terms.ticket, terms.seen, before)
 

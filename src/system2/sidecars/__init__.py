@@ -11,9 +11,8 @@ from system2.sidecars.moderation import (
 )
 from system2.sidecars.plain import PlainSummary, plain_summary
 from system2.sidecars.summary import Summary, summary
-from system2.sidecars.tail import Tail
 
 __all__ = [
-    "CATEGORIES", "Blocklist", "Classifier", "Judge", "Judgement", "Moderator", "PlainSummary", "Summary", "Tail",
+    "CATEGORIES", "Blocklist", "Classifier", "Judge", "Judgement", "Moderator", "PlainSummary", "Summary",
     "moderator", "plain_summary", "summary",
 ]  # fmt: skip

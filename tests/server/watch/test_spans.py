@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -24,12 +25,29 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from server.watch.seen import MODEL, STRATEGIES, of, watched
 
-from system2.core import PLAIN, Budget, Failed, Meter, Price, Recalled, Usage
-from system2.engine import Engine, Recall
+from system2.core import (
+    PLAIN,
+    Budget,
+    Chain,
+    Failed,
+    Meter,
+    Moment,
+    Note,
+    Noted,
+    Price,
+    Problem,
+    Recalled,
+    Usage,
+    Veto,
+    Vetoed,
+    Write,
+)
+from system2.engine import Aside, Engine, Recall
 from system2.policies.fake import Digits
 from system2.search import best_of, depth_first, mcts
 from system2.server.errors import ApiError
 from system2.server.watch import Heading, Spans, spans_of
+from system2.sidecars import Blocklist, moderator
 from system2.solve import prepare
 
 PRICE = Price(Decimal(3), Decimal(15))
@@ -278,6 +296,63 @@ def test_content_only_where_it_is_switched_on() -> None:
             assert attributes(seen.run)["input.value"] == question
             assert attributes(seen.run)["output.value"] == end.answer
             assert '"reasoning"' in text
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_what_sidecars_said_is_in_the_span_of_the_run(content: bool) -> None:
+    seen = Seen(content=content)
+    secret = "a note that quotes: three is prime"
+    phrases = {"violence": ("3",), "hate": ("3 ",)}
+    asides = [
+        Aside(moderator(Blocklist(phrases), stopping=()), strict=True),
+        Aside(Says(secret), every=1),
+        Aside(Forbids("a reason that quotes: two"), every=1),
+    ]
+    _, _, events = watched(best_of(8), seen.spans.run(run="r"), sidecars=asides, seed=1)
+    notes, vetoes = of(events, Noted), of(events, Vetoed)
+    assert notes and {veto.by for veto in vetoes} == {"moderation", "forbids"}
+    told = {name: [one for one in seen.run.events if one.name == name] for name in ("note", "veto")}
+    assert len(told["note"]) == min(64, len(notes)) and len(told["veto"]) == min(64, len(vetoes))
+    for span, event in zip(told["note"], notes, strict=False):
+        assert span.attributes and span.attributes["system2.sidecar"] == event.by == "says"
+        assert span.attributes["system2.occasion"] == event.what
+    for span, event in zip(told["veto"], vetoes, strict=False):
+        assert span.attributes and span.attributes["system2.sidecar"] == event.by
+        assert span.attributes["system2.stop"] is False
+        categories = span.attributes.get("system2.categories")
+        assert categories == (("hate", "violence") if event.by == "moderation" else None)
+    assert attributes(seen.run)["system2.notes"] == len(notes)
+    assert attributes(seen.run)["system2.vetoes"] == len(vetoes)
+    text = json.dumps([json.loads(one.to_json()) for one in seen.all])
+    assert (secret in text) is (("a reason that quotes: two") in text) is content
+
+
+@dataclass
+class Says:
+    """Says the same of everything."""
+
+    text: str
+    name: str = "says"
+    holds: bool = False
+    tokens: int = 0
+
+    async def at_step(self, problem: Problem, chain: Chain, write: Write, moment: Moment) -> Note:
+        return Note(self.text)
+
+
+@dataclass
+class Forbids:
+    """Forbids what holds a two."""
+
+    reason: str
+    name: str = "forbids"
+    holds: bool = True
+    tokens: int = 0
+
+    async def at_step(
+        self, problem: Problem, chain: Chain, write: Write, moment: Moment
+    ) -> Veto | None:
+        return Veto(self.reason) if "2" in "".join(step.text for step in chain) else None
 
 
 # -------------------------------------------------------------------- where they go

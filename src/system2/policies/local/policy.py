@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -93,6 +94,17 @@ class LocalPolicy:
         for step in chain:
             ids.extend(step.ids or tokenizer.encode_trace(step.text))
         return ids
+
+    async def warm(self) -> None:
+        """Begin to work, where nobody waits: the decoder is compiled when it writes for the first time.
+
+        Raises DecoderError where it cannot run here.
+        """
+        begin = self.model.tokenizer.special["<bos>"]
+        rows = [Row((begin,) * 8, seed, 2) for seed in range(2)]
+        async with aclosing(self.model.decoder.stream(rows)) as stream:
+            async for _ in stream:
+                pass
 
     def prompt_bound(self, request: Request) -> int:
         """Exactly the prompt's tokens; 0 for a question that will be refused."""

@@ -7,6 +7,7 @@ from system2.server.data.files import File, Files
 from system2.server.data.keys import LOCAL, SCOPES, Issued, Key, Keys
 from system2.server.data.ledger import Entry, Ledger, Spent
 from system2.server.data.limits import Limits, Ticket
+from system2.server.data.processes import Processes
 from system2.server.data.requests import Claim, Requests
 from system2.server.data.responses import Response, Responses
 from system2.server.data.rows import Page
@@ -33,6 +34,7 @@ __all__ = [
     "Limits",
     "Line",
     "Page",
+    "Processes",
     "Requests",
     "Response",
     "Responses",

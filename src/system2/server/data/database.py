@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 
 from system2.server.data.tables import METADATA, VERSIONS
 
-SCHEMA = "0001"  # the newest step in migrations/versions
+SCHEMA = "0002"  # the newest step in migrations/versions
 LOCK = 0x5332  # of PostgreSQL: one process at a time changes the schema
 T = TypeVar("T")
 THREADS = 8  # transactions at once
@@ -63,10 +63,7 @@ class Database:
         """
         db = Database(located(url or default()))
         if db.file is not None:
-            db.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            db.file.touch(
-                0o600
-            )  # what is asked is its owner's alone; the log takes the same rights
+            owned(db.file)
         try:
             if await db.read(version_of) != SCHEMA:
                 await db.write(partial(migrate, name=db.name))
@@ -154,6 +151,18 @@ class Database:
     def _close(self) -> None:
         self._threads.shutdown()
         self._engine.dispose()
+
+
+def owned(file: Path) -> None:
+    """Make it, its owner's alone as what is asked is; the log takes the same rights. Raises OSError."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(0o600)
+    except OSError as error:
+        raise OSError(
+            f"the database {file} cannot be opened or written ({error.strerror or error}); see that "
+            "its folder may be written, or give another one"
+        ) from error
 
 
 def default() -> str:

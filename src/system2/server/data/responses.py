@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from system2.server.data.database import Database
 from system2.server.data.rows import Order, Page, packed, page
@@ -24,6 +24,7 @@ CHANGED = (
     .where(responses.c.status.not_in(bindparam("unless", expanding=True)))
     .values(status=bindparam("now"), body=bindparam("told"))
 )
+MINE_CHANGED = CHANGED.where(responses.c.owner == bindparam("who"))
 ADDED, MORE = responses.insert(), response_events.insert()
 
 
@@ -32,6 +33,7 @@ class Response:
     """A response as it is kept.
 
     run     the search behind it; input: the items it was asked with
+    owner   the process that works at it
     body    as it was last told
     """
 
@@ -46,22 +48,31 @@ class Response:
     previous: str | None = None
     background: bool = False
     expires_at: int | None = None
+    owner: str | None = None
 
 
 class Responses:
-    """The responses of a database. An id belongs to its key: of another's, nothing is there."""
+    """The responses of a database. An id belongs to its key: of another's, nothing is there.
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    owner  the process that writes: what another has taken up it cannot change; None: nobody in particular
+    """
+
+    def __init__(self, db: Database, owner: str | None = None) -> None:
+        self._db, self.owner = db, owner
+
+    def mine(self, id: str) -> Any:
+        """This response, while this process works at it."""
+        this = responses.c.id == id
+        return this if self.owner is None else and_(this, responses.c.owner == self.owner)
 
     async def add(self, response: Response, events: Sequence[tuple[int, BODY]] = ()) -> None:
-        """Keep a new one, with what events it has. Raises IntegrityError where its id is taken."""
+        """Keep a new one, which is its writer's, with what events it has. Raises IntegrityError where its id is taken."""
         row = {
             "id": response.id, "key_id": response.key, "model": response.model,
             "status": response.status, "run": response.run, "created_at": response.created_at,
             "body": packed(response.body), "input": packed(list(response.input)),
             "previous_id": response.previous, "background": response.background,
-            "expires_at": response.expires_at,
+            "expires_at": response.expires_at, "owner": self.owner or response.owner,
         }  # fmt: skip
         first = numbered(response.id, events)
 
@@ -81,15 +92,17 @@ class Responses:
         unless: Sequence[str] = (),
         events: Sequence[tuple[int, BODY]] = (),
     ) -> bool:
-        """Its new status and body, and with them its last events; False: it is gone, or is `unless`.
+        """Its new status and body, and with them its last events; False: it is gone, another's, or is `unless`.
 
         `unless=("cancelled",)` keeps what was cancelled so, however late a search ends.
         """
         values = {"its": id, "unless": [*unless], "now": status, "told": packed(body)}
-        last = numbered(id, events)
+        changing, last = CHANGED, numbered(id, events)
+        if self.owner is not None:
+            changing, values = MINE_CHANGED, values | {"who": self.owner}
 
         def changed(db: Connection) -> bool:
-            there = bool(db.execute(CHANGED, values).rowcount)
+            there = bool(db.execute(changing, values).rowcount)
             if there and last:
                 db.execute(MORE, last)
             return there
@@ -110,9 +123,19 @@ class Responses:
         )
 
     async def append(self, id: str, events: Sequence[tuple[int, BODY]]) -> None:
-        """Keep events with their sequence numbers, all or none. Raises IntegrityError where one is known or the response is gone."""
-        if rows := numbered(id, events):
-            await self._db.write(lambda db: db.execute(MORE, rows).rowcount)
+        """Keep events with their sequence numbers, all or none; of what is another's none.
+
+        Raises IntegrityError where one is known or the response is gone.
+        """
+        if not (rows := numbered(id, events)):
+            return
+        held = select(responses.c.id).where(self.mine(id)).with_for_update()
+
+        def added(db: Connection) -> None:  # it is ours, and stays so until this is kept
+            if self.owner is None or db.execute(held).one_or_none():
+                db.execute(MORE, rows)
+
+        await self._db.write(added)
 
     async def events(
         self, id: str, after: int = -1, *, limit: int = 1000
@@ -133,10 +156,32 @@ class Responses:
             None if found is None else items_of(found.input, after=after, limit=limit, order=order)
         )
 
-    async def unfinished(self) -> list[Response]:
-        """Those that were under way when the process ended: to be resumed, or said to have failed."""
-        alive = select(responses).where(responses.c.status.in_(ALIVE))
-        wanted = alive.order_by(responses.c.created_at, responses.c.id)
+    async def owners(self) -> set[str | None]:
+        """Who works at responses that are under way."""
+        wanted = select(responses.c.owner).where(responses.c.status.in_(ALIVE)).distinct()
+        return set(await self._db.read(lambda db: db.execute(wanted).scalars().all()))
+
+    async def claim(self, id: str, was: str | None) -> bool:
+        """Take it up after this process; False: another did so first, or it is over."""
+        before = responses.c.owner.is_(None) if was is None else responses.c.owner == was
+        free = and_(responses.c.id == id, responses.c.status.in_(ALIVE), before)
+        taking = update(responses).where(free).values(owner=self.owner)
+        return bool(await self._db.write(lambda db: db.execute(taking).rowcount))
+
+    async def yield_up(self, id: str) -> None:
+        """Let whoever comes next take it up."""
+        yielding = update(responses).where(self.mine(id)).values(owner=None)
+        await self._db.write(lambda db: db.execute(yielding).rowcount)
+
+    async def unfinished(self, *owners: str | None) -> list[Response]:
+        """Those under way that these processes, by default any, worked at: to be resumed, or said to have failed."""
+        wanted = select(responses).where(responses.c.status.in_(ALIVE))
+        if owners:
+            known = responses.c.owner.in_([one for one in owners if one is not None])
+            wanted = wanted.where(
+                or_(known, responses.c.owner.is_(None)) if None in owners else known
+            )
+        wanted = wanted.order_by(responses.c.created_at, responses.c.id)
         return [
             response_of(row) for row in await self._db.read(lambda db: db.execute(wanted).all())
         ]
@@ -165,4 +210,5 @@ def response_of(row: Any) -> Response:
         id=row.id, key=row.key_id, model=row.model, status=row.status, created_at=row.created_at,
         body=json.loads(row.body), input=tuple(json.loads(row.input)), run=row.run,
         previous=row.previous_id, background=row.background, expires_at=row.expires_at,
+        owner=row.owner,
     )  # fmt: skip

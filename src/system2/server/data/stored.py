@@ -30,11 +30,11 @@ class Expired:
 
 
 class Stored:
-    """The stored things of a database, by kind."""
+    """The stored things of a database, by kind. owner: the process that writes responses."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, owner: str | None = None) -> None:
         self._db = db
-        self.responses = Responses(db)
+        self.responses = Responses(db, owner)
         self.chats = Chats(db)
         self.files = Files(db)
         self.batches = Batches(db)

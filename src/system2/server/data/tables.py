@@ -92,8 +92,16 @@ responses = Table(
     Column("previous_id", Text),
     must("background", Boolean),
     Column("expires_at", BigInteger),
+    Column("owner", Text),  # the process that works at it; null: none that said who it is
     Index("ix_responses_status", "status"),
     Index("ix_responses_expires_at", "expires_at"),
+)
+
+processes = Table(
+    "processes",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    must("lease_until", BigInteger),  # it is taken for alive until then
 )
 
 response_events = Table(

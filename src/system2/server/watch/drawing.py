@@ -19,6 +19,7 @@ from system2.core import (
     Finished,
     Handed,
     Merged,
+    Noted,
     Piece,
     Recalled,
     Resumed,
@@ -26,9 +27,12 @@ from system2.core import (
     Started,
     Step,
     Usage,
+    Vetoed,
 )
 from system2.server.watch.bills import Bills
+from system2.server.watch.labels import word as plain
 from system2.server.watch.trouble import code
+from system2.sidecars import CATEGORIES
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -79,6 +83,7 @@ class Drawing:
         self._kept: set[tuple[int, int]] = set()  # continuations paid for before
         self._depths = [0]
         self._drawn = self._met = self._on_nodes = self._failed = self._scored = 0
+        self._notes = self._vetoes = 0
         self._usage: dict[str, Usage] = {}
         self._cost: Decimal | None = Decimal(0)  # None: unknown
 
@@ -125,8 +130,37 @@ class Drawing:
                 if self._failed <= EVENTS:
                     told = {"error.type": code(event.error), "system2.role": event.role}
                     span.add_event("call failed", told, self._pen.clock())
+            case Noted():
+                self._noted(span, event)
+            case Vetoed():
+                self._forbidden(span, event)
             case _:
                 pass
+
+    def _noted(self, span: Span, event: Noted) -> None:
+        self._notes += 1
+        if self._notes <= EVENTS:
+            told: dict[str, Value] = {
+                "system2.sidecar": plain(event.by),
+                "system2.occasion": event.what,
+            }
+            if self._pen.content:
+                told["system2.note"] = event.text
+            span.add_event("note", told, self._pen.clock())
+
+    def _forbidden(self, span: Span, event: Vetoed) -> None:
+        self._vetoes += 1
+        if self._vetoes <= EVENTS:
+            told: dict[str, Value] = {
+                "system2.sidecar": plain(event.by),
+                "system2.stop": event.stop,
+            }
+            categories = event.reason.split(", ")
+            if all(name in CATEGORIES for name in categories):  # any other reason may quote
+                told["system2.categories"] = categories
+            if self._pen.content:
+                told["system2.reason"] = event.reason
+            span.add_event("veto", told, self._pen.clock())
 
     def _billed(self, event: Billed) -> None:
         who, dollars = self._bills.name(event), self._bills.dollars(event)
@@ -253,6 +287,8 @@ class Drawing:
             "system2.nodes_not_drawn": nodes - self._drawn,
             "system2.duplicates": self._met,
             "system2.calls_failed": self._failed,
+            "system2.notes": self._notes,
+            "system2.vetoes": self._vetoes,
         }
         for who, other in self._usage.items():
             if who != "policy":

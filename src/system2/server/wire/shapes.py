@@ -31,7 +31,7 @@ class Error(TypedDict):
 class Health(TypedDict):
     """Whether it lives, or takes requests."""
 
-    status: Literal["ok", "closing"]
+    status: Literal["ok", "closing", "waiting"]
 
 
 class ModelCard(TypedDict):

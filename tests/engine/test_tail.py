@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system2.sidecars import Tail
+from system2.engine.tail import Tail
 
 
 @given(st.lists(st.one_of(st.text(max_size=9), st.integers(0, 80)), max_size=40))
