@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -174,11 +174,12 @@ async def live(
     keys: bool = False,
     most: int = 256,
     grace: float = 5.0,
+    models: Sequence[Served] = (),
     **options: Any,
 ) -> AsyncGenerator[Live]:
-    """Serve; at the end nothing that was begun is left."""
+    """Serve; at the end nothing that was begun is left. models: on offer besides the backend's."""
     settings = Settings(database=f"sqlite:///{folder}/server.db", grace=grace, keys=keys, most=most)
-    async with opened(settings, [served(backend.url, **options)]) as server:
+    async with opened(settings, [served(backend.url, **options), *models]) as server:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         sock.listen(256)

@@ -128,7 +128,11 @@ def watch(
         served.name, key.id, served.backend, strategy=strategy, price=price
     )
     job.after(counting.close)
-    booking = Booking(server.ledger, engine.name, key, served.name, request, price, ticket)
+    past = None if before else engine.recall  # what is caught up with is counted there
+    booking = Booking(
+        server.ledger, engine.name, key, served.name, request, price, ticket,
+        ends=past.ends if past else 0, told=past.told if past else 0,
+    )  # fmt: skip
     booking.catch_up(before)
     engine.watchers += [
         booking,
