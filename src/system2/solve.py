@@ -278,7 +278,7 @@ def result(engine: Engine, end: Finished) -> Result:
     ]
     chosen = tree.nodes[end.node] if end.node is not None else tree.root
     return Result(
-        answer=None if chosen.score == 0.0 else end.answer,  # refuted: known to be wrong
+        answer=None if end.refuted else end.answer,  # refuted: known to be wrong
         why=end.why,
         samples=end.samples,
         usage=end.usage,

@@ -52,7 +52,7 @@ def outcome(
         return Outcome("", "content_filter", end.why)
     if end.call and end.answer is not None:
         return Outcome("", "tool_calls", end.why, calls_of(end.answer, tag))
-    refuted = chosen is not None and chosen.score == 0.0
+    refuted = end.refuted or (chosen is not None and chosen.score == 0.0)
     if end.answer is None or refuted:
         if end.why == "failed" and not refuted:
             raise ApiError(
@@ -61,14 +61,21 @@ def outcome(
                 "server_error",
                 type="server_error",
             )
-        over = end.why in ("complete", "enough", "stuck")  # nothing that more budget would change
-        return Outcome("", "length", "refuted" if refuted else "no_answer" if over else end.why)
+        return Outcome("", "length", reason(end, refuted=refuted))
     text = stopped(end.answer, stop)
     if end.cut == "filter":
         return Outcome(text, "content_filter", end.why)
     if end.cut or (whole and end.why in SHORT):
         return Outcome(text, "length", end.why)
     return Outcome(text, "stop", end.why)
+
+
+def reason(end: Finished, *, refuted: bool) -> str:
+    """Why a search ended as it did, in one word: also where that is why nothing is shown."""
+    if refuted:
+        return "refuted"
+    over = end.why in ("complete", "enough", "stuck")  # nothing that more budget would change
+    return "no_answer" if over and end.answer is None else end.why
 
 
 def stopped(text: str, stop: Sequence[str]) -> str:
