@@ -162,7 +162,7 @@ def test_a_refuted_answer_is_not_shown_as_one(tmp_path: Path) -> None:
         Finished(1, "21", "complete", 1, usage, roles, None, 0.1, refuted=True),
     ):
         trace(event)
-    assert list(summaries(place))[0].finished == list(read(place / f"{name}.jsonl"))[-1]
+    assert next(iter(summaries(place))).finished == list(read(place / f"{name}.jsonl"))[-1]
     data = tmp_path / "data"
     (data / "system2").mkdir(parents=True)
     place.rename(data / "system2" / "runs")
@@ -176,7 +176,7 @@ def test_a_refuted_answer_is_not_shown_as_one(tmp_path: Path) -> None:
     assert "no answer: the verifier refuted 21" in told and "answer: 21" not in told
     assert "7 tokens (5 of thought, 2 of the answer) of 1 calls" in told
     assert "besides 9 tokens of 3 calls by the verifier" in told
-    older = [event for event in read(data / "system2" / "runs" / f"{name}.jsonl")]
+    older = list(read(data / "system2" / "runs" / f"{name}.jsonl"))
     assert isinstance(older[-1], Finished)
     found = told_by([*older[:-1], replace(older[-1], refuted=False)], name)
     assert found.finished and found.finished.refuted  # its tree says so

@@ -81,7 +81,7 @@ def found(engine: Engine) -> list[str | None]:
 
 def test_the_answer_is_looked_at_before_it_is_shown():
     verifier = Slow()
-    engine, end, events = hurried(verifier, best_of(4, choose=checked_or_voted))
+    _, end, events = hurried(verifier, best_of(4, choose=checked_or_voted))
     assert end.why == "answer_now" and end.answer is not None and not end.refuted
     assert verifier.looked == [end.answer]
     assert [event.ask for event in events if isinstance(event, Scored)] == [0]

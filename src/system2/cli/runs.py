@@ -182,7 +182,9 @@ def given(end: Finished) -> str:
 
 def aside(end: Finished) -> list[tuple[str, Usage]]:
     """What others than the policy spent, by role."""
-    return [(role, used) for role, used in sorted(end.roles.items()) if role != "policy" and used.calls]
+    return [
+        (role, used) for role, used in sorted(end.roles.items()) if role != "policy" and used.calls
+    ]
 
 
 def repeated(said: Redundancy) -> str:

@@ -202,6 +202,7 @@ class Finished:
     call  the answer is calls of tools, as canonical JSON
     cut   why the reply shown is only a beginning: "limit" or "filter"; empty: it is whole
     refuted  the answer is known to be wrong, and shown to nobody
+    refusal  the answer says why the model does not write what was asked for, where that has a form
     """
 
     node: int | None
@@ -215,6 +216,7 @@ class Finished:
     call: bool = False
     cut: str = ""
     refuted: bool = False
+    refusal: bool = False
 
 
 Event = (

@@ -18,6 +18,7 @@ from system2.core import (
     Handed,
     Merged,
     Meter,
+    Node,
     Plan,
     Planted,
     Policy,
@@ -130,7 +131,7 @@ class Engine:
         if self.streak and len(self.tree.nodes) == 1 and why in ("complete", "stuck"):
             why = "moderation" if self.barred else "failed"  # all that was asked
         node = self.strategy.choose(self.tree)
-        refuted = False
+        why, refuted = self.ran_out(why, node), False
         if not cancelled and not self.halted:
             try:
                 node = await self.looked(node)
@@ -166,11 +167,19 @@ class Engine:
             call=shown.call,
             cut=shown.cut,
             refuted=refuted or (node is not None and node.score == 0.0),
+            refusal=shown.refusal and self.replying is not None and self.replying.form is not None,
         )
         self.tell(end)
         if cancelled:
             raise asyncio.CancelledError
         return replace(end, why=self.ending or why)
+
+    def ran_out(self, why: str, node: Node | None) -> str:
+        """Why it ended, where what ran out was dollars, or cut the only line there is."""
+        cut = node is not None and node.step is not None and node.step.cut
+        if why == "budget" or (why in ("complete", "stuck") and cut):
+            return self.caller.short or why
+        return why
 
     def stop(self, why: str) -> None:
         """End the run soon, with the best answer so far."""

@@ -57,7 +57,9 @@ class Judge:
             if len(scores) != len(chains):
                 raise ValueError(f"{len(scores)} scores came for {len(chains)} chains")
         except TimeoutError as error:
-            late = TimeoutError(f"the verifier took longer than {seconds or self.seconds:g} seconds")
+            late = TimeoutError(
+                f"the verifier took longer than {seconds or self.seconds:g} seconds"
+            )
             self.caller.tell(Failed(part.ask, "verifier", describe(error if str(error) else late)))
             return nothing
         except Exception as error:  # noqa: BLE001  a verifier's fault must not end the search

@@ -193,4 +193,6 @@ def again(
 
 def spared(served: Served, options: Options) -> int:
     """Completion tokens set aside for the visible reply."""
-    return 0 if served.local else min(RESERVE, max(1, options.get("tokens", 0) // SHARE))
+    if served.local:  # it has said its answer, and may be asked for less of it
+        return 1 if "reply" in options and options.get("tokens", 0) > 1 else 0
+    return min(RESERVE, max(1, options.get("tokens", 0) // SHARE))

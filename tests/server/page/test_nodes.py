@@ -120,7 +120,10 @@ def test_the_meter_ends_with_the_bill(thoughts: list[Event]):
     assert frames[-1].body["answer"] == end.answer
     row = summary(growth, live=False)
     assert row["tokens"] == end.usage.completion == last["tokens"] - row["side_tokens"]
-    assert (row["reasoning_tokens"], row["visible_tokens"]) == (end.usage.reasoning, end.usage.answer)
+    assert (row["reasoning_tokens"], row["visible_tokens"]) == (
+        end.usage.reasoning,
+        end.usage.answer,
+    )
     policy = row["system2"]["usage"]["policy"]
     assert (policy["reasoning"], policy["visible"]) == (end.usage.reasoning, end.usage.answer)
     assert type(row["cost_usd"]) is float  # as `usage.cost` and `system2.cost.usd` are

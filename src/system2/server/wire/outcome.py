@@ -11,7 +11,7 @@ from system2.core import Event, Finished, Node, Replied, Token
 from system2.server.errors import ApiError
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
-SHORT = frozenset({"budget", "time"})
+SHORT = frozenset({"budget", "cost", "time"})
 """Why a run ended where more budget might have brought more."""
 
 
@@ -30,22 +30,31 @@ class Outcome:
 
     text   "" where there is none: the budget was spent in thought, or no line of thought held
     why    the run's own word for its end
+    refusal  the text says why there is nothing in the form that was asked for
     """
 
     text: str
     finish: Finish
     why: str
     calls: tuple[WiredCall, ...] = ()
+    refusal: bool = False
 
 
 def outcome(
-    end: Finished, chosen: Node | None, *, stop: Sequence[str], whole: bool, tag: str
+    end: Finished,
+    chosen: Node | None,
+    *,
+    stop: Sequence[str],
+    whole: bool,
+    tag: str,
+    declined: str = "",
 ) -> Outcome:
     """What this end means.
 
     stop   strings that end the visible text: for backends that cannot stop there by themselves
     whole  a spent budget is `incomplete` though there is an answer
     tag    makes ids of calls that no other reply has
+    declined  what is said instead of the embedded model's own refusal, which was written for a terminal
     Raises ApiError 502 where the backend failed and nothing can be said.
     """
     if end.why == "moderation":
@@ -62,7 +71,11 @@ def outcome(
                 type="server_error",
             )
         return Outcome("", "length", reason(end, refuted=refuted))
-    text = stopped(end.answer, stop)
+    step = chosen.step if chosen else None
+    own = declined and step is not None and step.state == "refusal" and not end.cut
+    if end.refusal:
+        return Outcome(declined if own else end.answer, "stop", "refusal", refusal=True)
+    text = stopped(declined if own else end.answer, stop)
     if end.cut == "filter":
         return Outcome(text, "content_filter", end.why)
     if end.cut or (whole and end.why in SHORT):
