@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
-from policies.counting_server import Server as Backend
 
 from system2.core import Price, Usage
 from system2.server import assets, sockets
@@ -166,10 +165,17 @@ def served(url: str, **options: Any) -> Served:
     return Served("pretend", given, effort="low")
 
 
+class Addressed(Protocol):
+    """A backend, whatever it is."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
 async def live(
     folder: Path,
-    backend: Backend,
+    backend: Addressed,
     *,
     keys: bool = False,
     most: int = 256,

@@ -176,10 +176,13 @@ class Engine:
 
     def ran_out(self, why: str, node: Node | None) -> str:
         """Why it ended, where what ran out was dollars, or cut the only line there is."""
-        cut = node is not None and node.step is not None and node.step.cut
-        if why == "budget" or (why in ("complete", "stuck") and cut):
-            return self.caller.short or why
-        return why
+        step, room = node.step if node else None, self.meter.room(0)
+        cut = why in ("complete", "stuck") and step is not None and step.cut
+        if step and self.reply and self.reply.limit is not None and step.told >= self.reply.limit:
+            cut = False  # it is as long as it was to be
+        if cut and room is not None and room <= self.meter.budget.reserve:
+            return "cost" if self.meter.dear(0) else "budget"
+        return (self.caller.short or why) if cut or why == "budget" else why
 
     def stop(self, why: str) -> None:
         """End the run soon, with the best answer so far."""

@@ -82,7 +82,9 @@ class Served:
         many = (options.get("samples") or row.samples) > 1 or "routes" in options
         name = (row.temperature or 0.7) if many else False
         if name not in self._policies:
-            self._policies[name] = policy_of(options)
+            self._policies[name] = policy_of(
+                {**options, "effort": options.get("effort", self.effort)}
+            )
         return self._policies[name]
 
     def upstream(self) -> Upstream:
