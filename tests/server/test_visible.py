@@ -15,7 +15,7 @@ from clients.serving import Serving
 from policies.counting_server import Manners
 from policies.counting_server import Server as Backend
 from policies.speaking_server import Speaking, Turn
-from server.live import ASKED, CHAT, RESPONSES, chat, live, response
+from server.live import ASKED, CHAT, RESPONSES, live
 
 from system2.core import Noted, Price
 from system2.server.wire.chat_reply import ChatStream, Head
