@@ -209,7 +209,7 @@ def test_dollars_that_ran_out_are_named(path: str, body: Any, tmp_path: Path):
     async def main(backend: Backend) -> None:
         price = Price(Decimal(2), Decimal(800))
         async with live(tmp_path, backend, price=price) as one:
-            for dollars, samples in ((0.004, 1), (0.05, 64), (0.3, 64)):
+            for dollars, samples in ((0.004, 1), (0.02, 64)):
                 own = {"samples": samples, "budget": {"usd": dollars}}
                 reply = (await one.ask(path, body(False, system2=own))).json()
                 assert reply["system2"]["stop_reason"] == "cost_budget", reply
@@ -217,7 +217,7 @@ def test_dollars_that_ran_out_are_named(path: str, body: Any, tmp_path: Path):
                 run = (await one.ask(f"/v1/system2/runs/{reply['system2']['run_id']}")).json()
                 assert run["why"] == run["system2"]["stop_reason"] == "cost_budget"
                 assert type(run["cost_usd"]) is float
-            own = {"samples": 64, "budget": {"tokens": 300}}
+            own = {"samples": 64, "budget": {"tokens": 40}}
             reply = (await one.ask(path, body(False, system2=own))).json()
             assert reply["system2"]["stop_reason"] == "token_budget"
 
