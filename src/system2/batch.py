@@ -24,7 +24,7 @@ PARALLEL = 16  # questions under way at once
 STREAK = (
     3  # questions in a row, or all that are asked at once, that fail end a batch: so would others
 )
-OPEN = ("budget", "time", "failed", "stuck", "interrupted", "cancelled", "watcher")
+OPEN = ("budget", "cost", "time", "failed", "stuck", "interrupted", "cancelled", "watcher")
 """Ends after which more could still be had for more."""
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from system2.core import PLAIN, Node, Strategy, Style, Tree
 from system2.routing import Routes, Ways, router
 from system2.search import (
+    Refuted,
     best,
     best_of,
     confidence,
@@ -121,8 +122,12 @@ def verified(tree: Tree) -> int | None:
 
 
 def unrefuted(node: Node) -> Hashable | None:
-    """What a line of thought votes for: `0.5` and `1/2` are one answer. A refuted one has no vote."""
-    return None if node.score == 0.0 else value(node)
+    """What a line of thought votes for: `0.5` and `1/2` are one answer.
+
+    A refuted one has no vote, and takes it from those that say the same and were never judged.
+    """
+    said = value(node)
+    return Refuted(said) if node.score == 0.0 and said is not None else said
 
 
 _vote = weighted(confidence, answer=unrefuted)

@@ -150,4 +150,5 @@ def take(found: Record, event: Event) -> None:
     elif isinstance(event, Vetoed):
         found.vetoes.append(event)
     elif isinstance(event, Finished):
-        found.finished = event
+        wrong = event.node is not None and tree.nodes[event.node].score == 0.0
+        found.finished = replace(event, refuted=True) if wrong else event  # older traces do not say

@@ -14,7 +14,7 @@ from random import Random
 
 from system2.core import Node, Strategy, Tree
 from system2.search import routed
-from system2.search.tally import Answer, tally, written
+from system2.search.tally import Answer, counted, tally, written
 
 STOP = "stop"
 """The way that asks for nothing more."""
@@ -131,7 +131,7 @@ def signs(tree: Tree, answer: Answer = written) -> Signs:
     """What the tree shows so far."""
     votes = tally(tree, answer)
     counts = [side.votes for side in votes.sides.values()]
-    ends = [node for node in tree.finals if answer(node) is not None]
+    ends = [node for node in tree.finals if counted(answer(node))]
     scores = [node.score for node in ends if node.score is not None]
     return Signs(
         max(counts) / sum(counts) if counts else 0.0,

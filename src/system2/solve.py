@@ -44,7 +44,7 @@ class Result:
     """What thinking brought.
 
     answer  None: no line of thought came to one, or the verifier refuted all (score 0)
-    why     why it ended: complete, enough, budget, time, failed, stuck, interrupted, …
+    why     why it ended: complete, enough, budget (tokens), cost (dollars), time, failed, stuck, interrupted, …
     chains  every finished line of thought, in the order they arrived; chosen: the one that answers
     usage   of the policy; cost in dollars, None where the price is unknown
     faults  what went wrong outside the search, in sentences: a trace that could not be written
@@ -278,7 +278,7 @@ def result(engine: Engine, end: Finished) -> Result:
     ]
     chosen = tree.nodes[end.node] if end.node is not None else tree.root
     return Result(
-        answer=None if chosen.score == 0.0 else end.answer,  # refuted: known to be wrong
+        answer=None if end.refuted else end.answer,  # refuted: known to be wrong
         why=end.why,
         samples=end.samples,
         usage=end.usage,

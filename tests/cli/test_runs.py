@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from system2.core import Born, Event, Finished, Meter, Problem, Started, Step, U
 from system2.engine import Engine
 from system2.policies.fake import Digits
 from system2.records import ends, find, record, summaries, told
+from system2.records import told as told_by
 from system2.search import beam, mcts
 from system2.store import Trace, encode, read
 
@@ -146,3 +148,35 @@ def test_a_line_of_thought_may_be_long() -> None:
     tags.feed(page(found))
     assert not tags.open
     assert len([*branches(found.tree.root, None, "")]) == deep + 499
+
+
+def test_a_refuted_answer_is_not_shown_as_one(tmp_path: Path) -> None:
+    place, name = tmp_path / "runs", "20260101-000001-abc"
+    trace = Trace(name, place)
+    usage = Usage(reasoning=5, answer=2, calls=1)
+    roles = {"policy": usage, "verifier": Usage(reasoning=9, calls=3)}
+    wrong = Step("so 21", 7, answer="21", final=True)
+    for event in (
+        Started(name, Problem.of("half of 44?"), 1, True, {"effort": "low"}),
+        Born(1, 0, 1, 0, wrong, 0.0),
+        Finished(1, "21", "complete", 1, usage, roles, None, 0.1, refuted=True),
+    ):
+        trace(event)
+    assert next(iter(summaries(place))).finished == list(read(place / f"{name}.jsonl"))[-1]
+    data = tmp_path / "data"
+    (data / "system2").mkdir(parents=True)
+    place.rename(data / "system2" / "runs")
+    (listed,) = json.loads(run("runs", "--json", data=data).out)
+    assert (listed["answer"], listed["refuted"]) == (None, True)
+    assert [listed[kind] for kind in ("tokens", "reasoning_tokens", "answer_tokens")] == [7, 5, 2]
+    assert listed["side_tokens"] == 9
+    (line,) = run("runs", data=data).out.splitlines()[1:]
+    assert "(refuted)" in line and "21" not in line.split("0.1")[0].replace(name, "")
+    told = run("trace", name, data=data).out
+    assert "no answer: the verifier refuted 21" in told and "answer: 21" not in told
+    assert "7 tokens (5 of thought, 2 of the answer) of 1 calls" in told
+    assert "besides 9 tokens of 3 calls by the verifier" in told
+    older = list(read(data / "system2" / "runs" / f"{name}.jsonl"))
+    assert isinstance(older[-1], Finished)
+    found = told_by([*older[:-1], replace(older[-1], refuted=False)], name)
+    assert found.finished and found.finished.refuted  # its tree says so

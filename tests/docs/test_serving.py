@@ -44,7 +44,11 @@ def base() -> Iterator[str]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            found = re.search(r"(http://127\.0\.0\.1:\d+)/v1", process.stderr.readline())
+            told = iter(process.stderr.readline, "")
+            found = next(
+                filter(None, (re.search(r"(http://127\.0\.0\.1:\d+)/v1", one) for one in told)),
+                None,
+            )
             assert found, "the server did not begin"
             yield found[1]
         finally:

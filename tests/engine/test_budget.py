@@ -85,7 +85,9 @@ def test_the_budget_holds(data: st.DataObject) -> None:
         assert all(within(one) for one in meter.lineage())
         assert (end.node is None) == (len(engine.tree.nodes) == 1)
         assert end.usage.completion == meter.spent.get("policy", Usage()).completion
-        assert end.why in ("complete", "enough", "stuck", "budget", "failed"), end.why
+        assert end.why in ("complete", "enough", "stuck", "budget", "cost", "failed"), end.why
+        if end.why == "cost":
+            assert any(one.budget.dollars is not None for one in meter.lineage())
         if end.why == "enough":
             assert engine.strategy.need(engine.tree) == 0
         if end.why == "budget" and not parent and meter.budget.dollars is None:

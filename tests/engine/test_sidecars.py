@@ -43,6 +43,7 @@ from system2.core import (
     Problem,
     Request,
     Strategy,
+    Style,
     Tree,
     Veto,
     Vetoed,
@@ -411,7 +412,7 @@ def test_a_reply_has_a_look_within_the_time_of_the_run():
         censor = Censor(lambda text: False, hangs=True)
         hung = Aside(Held(censor), strict=strict, seconds=60)
         run = Engine(
-            SUM, single(), Digits(), Meter(Budget(seconds=0.2)), sidecars=[hung], reply=True
+            SUM, single(), Digits(), Meter(Budget(seconds=0.2)), sidecars=[hung], reply=Style()
         )
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -427,7 +428,7 @@ def test_a_reply_has_a_look_within_the_time_of_the_run():
 def test_a_reply_that_is_vetoed_is_not_the_answer():
     for bad in (True, False):
         censor = Held(Censor(lambda text, bad=bad: bad))
-        _, end, events = think(single(), sidecars=[Aside(censor)], seed=1, reply=True)
+        _, end, events = think(single(), sidecars=[Aside(censor)], seed=1, reply=Style())
         assert (end.answer is None) is bad
         assert (end.why == "moderation") is bad
         assert bool(vetoes(events)) is bad

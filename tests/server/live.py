@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
-from policies.counting_server import Server as Backend
 
 from system2.core import Price, Usage
 from system2.server import assets, sockets
@@ -166,24 +165,32 @@ def served(url: str, **options: Any) -> Served:
     return Served("pretend", given, effort="low")
 
 
+class Addressed(Protocol):
+    """A backend, whatever it is."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
 async def live(
     folder: Path,
-    backend: Backend,
+    backend: Addressed,
     *,
     keys: bool = False,
     most: int = 256,
     grace: float = 5.0,
     database: str = "",
     lease: float = 60.0,
+    models: Sequence[Served] = (),
     **options: Any,
 ) -> AsyncGenerator[Live]:
-    """Serve; at the end nothing that was begun is left."""
+    """Serve; at the end nothing that was begun is left. models: on offer besides the backend's."""
     settings = Settings(
         database=database or f"sqlite:///{folder}/server.db",
         grace=grace, keys=keys, most=most, lease=lease,
     )  # fmt: skip
-    async with opened(settings, [served(backend.url, **options)]) as server:
+    async with opened(settings, [served(backend.url, **options), *models]) as server:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         sock.listen(256)

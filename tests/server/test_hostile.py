@@ -163,15 +163,23 @@ def test_a_million_keys(serving: Serving):
     posted(serving, CHAT, body)
 
 
-@pytest.mark.parametrize("question", ["", " \n", "why? " * 3_000, "a" * 900_000])
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ("", "invalid_value"),
+        (" \n", "invalid_value"),
+        ("why? " * 3_000, "context_length_exceeded"),
+        ("a" * 900_000, "context_length_exceeded"),
+    ],
+)
 def test_a_question_that_the_model_cannot_read_is_no_fault_of_the_server(
-    serving: Serving, question: str
+    serving: Serving, question: str, code: str
 ):
     asked = ASKED | {"messages": [{"role": "user", "content": question}]}
-    assert posted(serving, CHAT, asked)["code"] == "context_length_exceeded"
-    assert (
-        posted(serving, RESPONSES, GIVEN | {"input": question})["code"] == "context_length_exceeded"
-    )
+    error = posted(serving, CHAT, asked)
+    assert (error["code"], error["param"]) == (code, "messages")
+    error = posted(serving, RESPONSES, GIVEN | {"input": question})
+    assert (error["code"], error["param"]) == (code, "input")
 
 
 # -------------------------------------------------------------------- wrong fields

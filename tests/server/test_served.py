@@ -8,8 +8,10 @@ import pytest
 
 from system2.effort import EFFORTS
 from system2.options import Options
+from system2.server.cards import card
+from system2.server.data.keys import LOCAL
 from system2.server.errors import ApiError
-from system2.server.served import Models, Served, card, configured, ruled
+from system2.server.served import Models, Served, configured, ruled
 
 
 def written(folder: Path, text: str) -> Path:
@@ -60,6 +62,6 @@ def test_a_name_may_carry_an_effort():
 
 
 def test_a_card_says_what_each_effort_may_spend():
-    told = card(Served("m", Options()))["system2"]
+    told = card(Served("m", Options()), LOCAL)["system2"]
     assert told["budgets"] == {name: row.tokens for name, row in EFFORTS.items()}
     assert set(told["efforts"]) <= set(told["budgets"])

@@ -53,8 +53,8 @@ def add_serve(to: argparse.ArgumentParser) -> None:
         "--effort", default="medium", metavar="EFFORT", help="where a request names none"
     )
     to.add_argument(
-        "--thoughts", default="summary", choices=("none", "summary", "raw"),
-        help="how much of them is shown where a request does not ask",
+        "--thoughts", default="", choices=("none", "summary", "raw"),
+        help="how much of them is shown where a request does not ask (default: summary, of the o1 profiles none)",
     )  # fmt: skip
     to.add_argument(
         "--language", metavar="TAG", help="of summaries, as zh-CN (default: the client's)"

@@ -183,7 +183,7 @@ def excuse(done: Result, failure: str) -> str:
     """Why there is no answer, and what to do."""
     if done.why == "failed" or (failure and not done.chains):
         return failure or "every call failed"
-    if done.why == "budget":
+    if done.why in ("budget", "cost"):
         return "the budget ended before a line of thought was finished; give more --tokens or --dollars"
     if done.why == "time":
         last = f" (the last failure: {failure})" if failure else ""

@@ -43,6 +43,8 @@ def page(found: Record) -> str:
     else:
         facts.append("unfinished")
     answer = "no answer" if end is None or end.answer is None else end.answer
+    if end and end.refuted:
+        answer = f"no answer: the verifier refuted {end.answer}"
     question = found.started.problem.question
     return (
         "<!doctype html>\n<html><head><meta charset='utf-8'>"

@@ -14,10 +14,16 @@ from typing import Any
 from system2.cli.page import page
 from system2.cli.terminal import quoted, shown
 from system2.cli.thoughts import alone, pretty
-from system2.core import Finished, Node, Started
+from system2.core import Finished, Node, Started, Usage
 from system2.records import Record, Summary, find, record, summaries
 from system2.verifiers import Redundancy, redundancy
 
+ENDING = (
+    "answer", "refuted", "why", "samples", "tokens", "reasoning_tokens", "answer_tokens", "side_tokens",
+    "cost_dollars", "seconds",
+)  # fmt: skip
+"""How a run ended, for `--json`. refuted: what was found is known to be wrong, and was not given. tokens: the policy's;
+side_tokens: those of verifiers and sidecars."""
 WIDTH = 48  # characters of a question in the list
 
 
@@ -76,12 +82,16 @@ def asked(started: Started) -> dict[str, Any]:
 def ended(finished: Finished | None) -> dict[str, Any]:
     """How it ended; all null where it did not."""
     if finished is None:
-        return dict.fromkeys(("answer", "why", "samples", "tokens", "cost_dollars", "seconds"))
+        return dict.fromkeys(ENDING)
     return {
-        "answer": finished.answer,
+        "answer": None if finished.refuted else finished.answer,
+        "refuted": finished.refuted,
         "why": finished.why,
         "samples": finished.samples,
         "tokens": finished.usage.completion,
+        "reasoning_tokens": finished.usage.reasoning,
+        "answer_tokens": finished.usage.answer,
+        "side_tokens": sum(used.completion for _, used in aside(finished)),
         "cost_dollars": None if finished.cost is None else float(finished.cost),
         "seconds": round(finished.seconds, 3),
     }
@@ -93,6 +103,8 @@ def row(one: Summary) -> tuple[str, ...]:
     question = " ".join(one.started.problem.question.split())
     short = question if len(question) <= WIDTH else question[: WIDTH - 1] + "…"
     answer = "" if end is None or end.answer is None else " ".join(end.answer.split())[:24]
+    if end and end.refuted:
+        answer = "(refuted)"
     effort = one.started.settings.get("effort", "")
     if end is None:
         return one.run, short, effort, "unfinished", "", "", ""
@@ -134,7 +146,10 @@ def report(found: Record, *, everything: bool) -> Iterator[str]:
         )
     else:
         seen = f"unfinished: {len(found.tree.finals)} lines of thought when it stopped"
-    yield f"{usage.completion:,} tokens of {usage.calls} calls; {seen}"
+    split = f" ({usage.reasoning:,} of thought, {usage.answer:,} of the answer)" if end else ""
+    yield f"{usage.completion:,} tokens{split} of {usage.calls} calls; {seen}"
+    for role, used in aside(end) if end else ():
+        yield f"besides {used.completion:,} tokens of {used.calls} calls by the {role}"
     if (said := redundancy(found.tree)).tokens:
         yield repeated(said)
     for error in dict.fromkeys(found.errors):
@@ -155,7 +170,21 @@ def report(found: Record, *, everything: bool) -> Iterator[str]:
         yield pretty(found.chosen.chain())
     if end:
         yield ""
-        yield "no answer" if end.answer is None else f"answer: {end.answer}"
+        yield given(end)
+
+
+def given(end: Finished) -> str:
+    """What was answered, in a sentence."""
+    if end.refuted:
+        return f"no answer: the verifier refuted {end.answer}"
+    return "no answer" if end.answer is None else f"answer: {end.answer}"
+
+
+def aside(end: Finished) -> list[tuple[str, Usage]]:
+    """What others than the policy spent, by role."""
+    return [
+        (role, used) for role, used in sorted(end.roles.items()) if role != "policy" and used.calls
+    ]
 
 
 def repeated(said: Redundancy) -> str:

@@ -17,7 +17,7 @@ from system2.cli.options import key_of, price_of
 from system2.options import Options, is_url
 
 ALONE: dict[str, object] = {
-    "model": None, "model_name": None, "price": None, "effort": "medium", "profile": "compat", "thoughts": "summary",
+    "model": None, "model_name": None, "price": None, "effort": "medium", "profile": "compat", "thoughts": "",
     "language": None, "moderate": None, "no_summaries": False, "routes": None, "at_once": None,
 }  # fmt: skip
 """Options of the one model of the command line, and what each is when it was not given."""

@@ -34,19 +34,26 @@ def add_usage(to: argparse.ArgumentParser) -> None:
 
 
 def run_usage(options: argparse.Namespace) -> int:
-    """The sums, one group a line; exit status 0."""
+    """The sums, one group a line; exit status 0, and 2 where there never was such a key."""
     try:
-        from system2.server.data import Database, Ledger
+        from system2.server.data import LOCAL, Database, Keys, Ledger
     except ImportError as error:
         raise needed(error) from error
     by = [name.strip() for name in options.by.split(",") if name.strip()]
     since = None if options.since is None else begun(options.since)
 
-    async def read() -> list[Spent]:
+    async def read() -> tuple[list[Spent], bool]:
         async with Database.open(options.database) as db:
-            return await Ledger(db).usage(by, key=options.key, since=since)
+            book = Ledger(db)
+            found = await book.usage(by, key=options.key, since=since)
+            known = found or options.key in (None, LOCAL.id) or await Keys(db).get(options.key)
+            return found, bool(known or await book.usage((), key=options.key))
 
-    found = asyncio.run(read())
+    found, known = asyncio.run(read())
+    if not known:
+        said = f"there is no key {options.key!r}, and nothing was spent by one; `system2 keys list` shows them"
+        sys.stderr.write(f"system2: {shown(said)}\n")
+        return 2
     if options.json:
         print(quoted(json.dumps([plain(one, by) for one in found], ensure_ascii=False)))  # noqa: T201
         return 0

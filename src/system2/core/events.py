@@ -146,7 +146,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Nodes were weighed."""
+    """Nodes were weighed. ask 0: after the search, since its end had broken the verifier off."""
 
     ask: int
     scores: tuple[tuple[int, float | None], ...]
@@ -201,6 +201,8 @@ class Finished:
 
     call  the answer is calls of tools, as canonical JSON
     cut   why the reply shown is only a beginning: "limit" or "filter"; empty: it is whole
+    refuted  the answer is known to be wrong, and shown to nobody
+    refusal  the answer says why the model does not write what was asked for, where that has a form
     """
 
     node: int | None
@@ -213,6 +215,8 @@ class Finished:
     seconds: float
     call: bool = False
     cut: str = ""
+    refuted: bool = False
+    refusal: bool = False
 
 
 Event = (

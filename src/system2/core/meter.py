@@ -108,11 +108,27 @@ class Meter:
 
     def room(self, prompt: int) -> int | None:
         """Completion tokens that may still be promised to a call with this prompt; None: no limit."""
+        rooms = (self.affords(prompt), *self.counts())
+        return min((room for room in rooms if room is not None), default=None)
+
+    def dear(self, prompt: int) -> bool:
+        """Is it dollars, rather than tokens, that leave a call with this prompt the least room?"""
+        dollars, tokens = self.affords(prompt), min(self.counts(), default=None)
+        return dollars is not None and (tokens is None or dollars < tokens)
+
+    def counts(self) -> list[int]:
+        """What is left of every limit on tokens, here and above."""
+        return [
+            meter.budget.tokens - meter.usage.completion - meter.usage.unseen - meter.promised
+            for meter in self.lineage()
+            if meter.budget.tokens is not None
+        ]
+
+    def affords(self, prompt: int) -> int | None:
+        """Completion tokens that the dollars pay for, here and above; None: no limit."""
         rooms: list[int] = []
         for meter in self.lineage():
             budget, usage, price = meter.budget, meter.usage, meter.price
-            if budget.tokens is not None:
-                rooms.append(budget.tokens - usage.completion - usage.unseen - meter.promised)
             if budget.dollars is not None and price is not None:
                 left = budget.dollars - price.of(usage) - meter.apart - meter.promised_dollars
                 left -= price.most(prompt, usage.unseen)

@@ -140,7 +140,8 @@ class Step:
     """One unit of thought: a sentence of reasoning, or one line of a program.
 
     tokens   completion tokens this step cost; of these `told` belong to the answer's own text
-    state    what the step computed, opaque to search; of a cut reply: what cut it ("limit", "filter")
+    state    what the step computed, opaque to search; of a cut reply: what cut it ("limit", "filter"); of an
+             answer: "refusal", where the model says that it does not answer
     answer   the final answer the policy's segmenter read out of it; of kind "call": the calls as
              canonical JSON, a list of {"arguments", "name"}, both text
     final    the line of thought is finished; cut: it was broken off (grant, error, cancel)

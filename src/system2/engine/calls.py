@@ -59,6 +59,9 @@ class Caller:
         self.stepped: Callable[[Part, int, list[Step]], None] | None = None  # hears of steps' ends
         self.screened: Callable[[Part, Piece], None] | None = None  # tells pieces that may be seen
         self.queue: deque[asyncio.Future[None]] = deque()  # calls that wait for a later turn
+        self.short = (
+            ""  # what left the last call without all the room that it wanted: "budget", "cost"
+        )
 
     def promised(
         self, number: int, ask: Expand, children: range, each: int, reserve: int
@@ -75,7 +78,10 @@ class Caller:
             ask.style,
         )
         bound = self.policy.prompt_bound(request)
+        dear = self.meter.dear(bound)
         promise = self.meter.promise(request.n, bound, each, reserve)
+        short = promise is None or promise.tokens < promise.rows * each
+        self.short = ("cost" if dear else "budget") if short else ""
         if promise is None:
             return None
         return self.numbered(

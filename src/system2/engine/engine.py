@@ -18,6 +18,7 @@ from system2.core import (
     Handed,
     Merged,
     Meter,
+    Node,
     Plan,
     Planted,
     Policy,
@@ -39,12 +40,13 @@ from system2.engine.calls import Caller
 from system2.engine.line import BREATH, Line
 from system2.engine.planting import Child, plant, weigh
 from system2.engine.recall import Recall
-from system2.engine.reply import Replying, answer
+from system2.engine.reply import Replying, Shown, answer
 from system2.engine.scoring import Judge
 from system2.engine.sides import Sides
 from system2.engine.work import Work
 
 STREAK = 8  # failures in a row that end a run
+LOOKS = 8  # answers that a verifier is shown at the end of a run that broke it off
 
 
 class Engine:
@@ -86,7 +88,7 @@ class Engine:
         for role, usage in self.caller.recall.spent.items():
             if role != "sidecar":
                 meter.book(usage, role)
-        judge = Judge(problem, verifier, verify_seconds, self.caller)
+        self.judge = judge = Judge(problem, verifier, verify_seconds, self.caller)
         self.tree = Tree()
         self.line = Line(
             self.caller, judge, meter, lambda: strategy.need(self.tree), ordered=self.ordered
@@ -101,6 +103,7 @@ class Engine:
         self.over = False
         self.barred = False  # was all that came last vetoed?
         self.halted = False  # by a veto: the run ends, and nothing of it is shown
+        self.unjudged: set[Node] = set()  # lines whose verifier was broken off before it had looked
         self.ending = ""  # why someone asked the run to stop
         self.faults: list[Exception] = []  # of watchers
         self.heard: list[Watcher] = []  # those that have heard anything, dropped ones too
@@ -128,10 +131,17 @@ class Engine:
         if self.streak and len(self.tree.nodes) == 1 and why in ("complete", "stuck"):
             why = "moderation" if self.barred else "failed"  # all that was asked
         node = self.strategy.choose(self.tree)
+        why, refuted = self.ran_out(why, node), False
+        if not cancelled and not self.halted:
+            try:
+                node = await self.looked(node)
+            except asyncio.CancelledError:
+                why, cancelled = "cancelled", True
         self.shown = shown = answer(node)
         if self.replying and node and not cancelled and not self.halted:
             try:
                 self.shown = shown = await self.replying.write(self.tree, node)
+                refuted = await self.wrong(node, shown)
                 fresh = shown.step is not None and shown.step is not node.step  # not looked at yet
                 said = [Step(shown.text, shown.told, "reply")] if fresh and shown.text else []
                 if veto := await self.sides.reply(self.line.asked, node, said):
@@ -156,11 +166,23 @@ class Engine:
             seconds=time.monotonic() - began,
             call=shown.call,
             cut=shown.cut,
+            refuted=refuted or (node is not None and node.score == 0.0),
+            refusal=shown.refusal and self.replying is not None and self.replying.form is not None,
         )
         self.tell(end)
         if cancelled:
             raise asyncio.CancelledError
         return replace(end, why=self.ending or why)
+
+    def ran_out(self, why: str, node: Node | None) -> str:
+        """Why it ended, where what ran out was dollars, or cut the only line there is."""
+        step, room = node.step if node else None, self.meter.room(0)
+        cut = why in ("complete", "stuck") and step is not None and step.cut
+        if step and self.reply and self.reply.limit is not None and step.told >= self.reply.limit:
+            cut = False  # it is as long as it was to be
+        if cut and room is not None and room <= self.meter.budget.reserve:
+            return "cost" if self.meter.dear(0) else "budget"
+        return (self.caller.short or why) if cut or why == "budget" else why
 
     def stop(self, why: str) -> None:
         """End the run soon, with the best answer so far."""
@@ -208,6 +230,27 @@ class Engine:
         plan.close()
         return cancelled
 
+    # ---------------------------------------------------------------- what the end is checked by
+
+    async def looked(self, node: Node | None) -> Node | None:
+        """The chosen node, once the verifier has looked at it: an end in haste spares no answer that."""
+        for _ in range(LOOKS):
+            if node is None or node not in self.unjudged or node.score is not None:
+                break
+            self.unjudged.discard(node)
+            (score,) = await self.judge.last(node.chain(), self.line.asked)
+            weigh([node], [score])
+            self.tell(Scored(0, ((node.id, score),)))
+            node = self.strategy.choose(self.tree)
+        return node
+
+    async def wrong(self, node: Node, shown: Shown) -> bool:
+        """Is the answer that was written to a line without one refuted?"""
+        if node.final or node.answer is not None or shown.step is None or not shown.step.answer:
+            return False
+        (score,) = await self.judge.last([*node.chain(), shown.step], self.line.asked)
+        return score == 0.0
+
     # ---------------------------------------------------------------- replies
 
     def hand(self, numbers: list[int]) -> list[Done]:
@@ -239,8 +282,11 @@ class Engine:
         ]
         failed = work.failed or work.vetoed  # a node of which something was vetoed stays open
         paths = plant(self.tree, self.strategy.key, ask, children, failed=failed)
+        seen = {number for part in work.parts for number in part.scores}
         for child, path in zip(children, paths, strict=True):
             self.tell_path(work.number, child, path)
+            if ask.verify and child.number not in seen and path[-1].node.final:
+                self.unjudged.add(path[-1].node)
             if self.replying and ask.until == "reply":
                 self.replying.direct[path[-1].node.id] = ask.node
         ends = [(c.number, path[-1].node) for c, path in zip(children, paths, strict=True)]

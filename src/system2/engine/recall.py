@@ -78,6 +78,7 @@ class Recall:
     calls   how many were numbered
     aside   the part of `spent` that each sidecar spent
     noted, vetoed   digests of what sidecars have spoken of, and what they forbade
+    ends    how often it was over; told: tokens of the answer, as the last end counted them
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -87,6 +88,7 @@ class Recall:
         self.aside: dict[str, Usage] = defaultdict(Usage)
         self.noted: set[str] = set()
         self.vetoed: dict[str, Vetoed] = {}
+        self.ends, self.told = 0, 0
         self.kept: dict[tuple[Place, int], Kept] = {}
         self.script: deque[tuple[int, ...]] = deque()  # the order in which asks were handed over
         self._replies: dict[int, Replied] = {}
@@ -166,6 +168,7 @@ class Recall:
             case Vetoed() if event.of:
                 self.vetoed[event.of] = event
             case Finished():
+                self.ends, self.told = self.ends + 1, event.usage.answer
                 self._forget()
             case _:
                 pass

@@ -49,6 +49,9 @@ def regrow(strategy: Strategy, events: Iterable[Event]) -> Tree:
             if isinstance(event, Born):
                 steps[event.id] = event.step
             brought[event.ask].setdefault(event.child, []).append((steps[event.id], event.score))
+        elif isinstance(event, Scored) and not event.ask:  # after the search
+            for id, score in event.scores:
+                weigh([tree.nodes[id]], [score])
         elif isinstance(event, Scored):
             scores[event.ask] = event
         elif isinstance(event, Handed):

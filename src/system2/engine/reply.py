@@ -29,6 +29,11 @@ class Shown:
     step: Step | None = None
 
     @property
+    def refusal(self) -> bool:
+        """Does the model say that it does not answer?"""
+        return self.text is not None and self.step is not None and self.step.state == "refusal"
+
+    @property
     def call(self) -> bool:
         """Is it calls of tools?"""
         return self.text is not None and self.step is not None and self.step.kind == "call"
@@ -58,7 +63,8 @@ class Replying:
             return own
         shown = read([node.step]) if place and node.step else await self.ask(node, self.style)
         if shown and shown.text is not None and shown.step and not shown.step.tokens:
-            shown = replace(shown, told=own.told)  # said before, and paid for then
+            told = own.told if self.style.limit is None else min(own.told, self.style.limit)
+            shown = replace(shown, told=told)  # said before, and paid for then
         if not self.form:
             return own if shown is None or (shown.text is None and own.text is not None) else shown
         try:
@@ -76,7 +82,7 @@ class Replying:
         for attempt in range(1, TRIES + 1):
             if shown is None or shown.text is None:
                 break
-            if shown.cut or shown.call:
+            if shown.cut or shown.call or shown.refusal:
                 return shown
             fit = await self.fit(form, shown.text)
             if fit.text is not None:

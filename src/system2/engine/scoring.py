@@ -10,6 +10,9 @@ from system2.core import Chain, Failed, Problem, Step, Verifier
 from system2.engine.calls import Caller, describe
 from system2.engine.work import Part
 
+HASTE = 10.0  # seconds that the verifier has for the answer of a run that was ended early
+BRIEF = 1.0  # and where the run has no time left
+
 
 class Judge:
     """Asks one verifier about one problem; a verifier that fails or is late cannot end the search."""
@@ -25,24 +28,38 @@ class Judge:
         scores = await self.scores(part, [[*before, *steps] for steps in whole.values()])
         part.scores = dict(zip(whole, scores, strict=True))
 
-    async def scores(self, part: Part, chains: Sequence[Chain]) -> list[float | None]:
+    async def last(self, chain: Chain, ask: int) -> list[float | None]:
+        """The score of what is to be shown once the run is over: also where its time is."""
+        meter = self.caller.meter
+        part, left = Part(ask, meter, reserve=meter.budget.reserve), meter.seconds_left()
+        try:
+            most = HASTE if left is None else max(left, BRIEF)
+            return await self.scores(part, [chain], min(self.seconds, most))
+        finally:
+            part.land()
+
+    async def scores(
+        self, part: Part, chains: Sequence[Chain], seconds: float | None = None
+    ) -> list[float | None]:
         """One score a chain; None each where the verifier fails or is late, and for calls of tools."""
         calls = [bool(chain) and chain[-1].kind == "call" for chain in chains]
         if any(calls):  # whether a call is right, its result will show
             texts = [chain for chain, call in zip(chains, calls, strict=True) if not call]
-            given = iter(await self.scores(part, texts))
+            given = iter(await self.scores(part, texts, seconds))
             return [None if call else next(given) for call in calls]
         nothing: list[float | None] = [None] * len(chains)
         if not chains or not self.verifier:
             return nothing
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds or self.seconds):
                 lend = partial(self.caller.lend, part)
                 scores = await self.verifier.score(self.problem, chains, lend)
             if len(scores) != len(chains):
                 raise ValueError(f"{len(scores)} scores came for {len(chains)} chains")
         except TimeoutError as error:
-            late = TimeoutError(f"the verifier took longer than {self.seconds:g} seconds")
+            late = TimeoutError(
+                f"the verifier took longer than {seconds or self.seconds:g} seconds"
+            )
             self.caller.tell(Failed(part.ask, "verifier", describe(error if str(error) else late)))
             return nothing
         except Exception as error:  # noqa: BLE001  a verifier's fault must not end the search

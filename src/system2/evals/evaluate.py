@@ -149,7 +149,7 @@ class Work:
         )
         engine.watchers.append(self.event)
         end = await engine.run()
-        if end.why in ("budget", "time"):
+        if end.why in ("budget", "cost", "time"):
             raise asyncio.CancelledError  # half a problem tells nothing
         right = cache(item.right)
 

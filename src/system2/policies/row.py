@@ -34,6 +34,7 @@ class Row:
     tokens    counted so far, also after the step had ended; bytes: of their text; shown: those of the reply
     ended     its last Delta has been given; finished: the server itself ended it
     blank     a stop string came before any text: nothing was given
+    declined  what it says is why it does not answer
     """
 
     child: int
@@ -51,6 +52,7 @@ class Row:
     ended: bool = False
     finished: bool = False
     blank: bool = False
+    declined: bool = False
 
     @property
     def over(self) -> bool:
@@ -72,7 +74,9 @@ class Row:
         delta = choice.delta
         # Servers that give both fields give the same text in both.
         thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
-        content = getattr(delta, "content", None) or getattr(delta, "refusal", None)
+        refusal = getattr(delta, "refusal", None)
+        content = getattr(delta, "content", None) or refusal
+        self.declined = self.declined or bool(refusal)
         pieces = getattr(delta, "tool_calls", None) or ()
         out: list[Delta] = []
         told = _said(choice, content if content is not None else thought, spells=self.spells)
@@ -237,6 +241,7 @@ class Row:
         ]  # fmt: skip
         self.ended = True
         end, answer = self._end(reason, stopped=stopped)
+        state = state or ("refusal" if self.declined and answer is not None else None)
         last = (
             out.pop() if out and not out[-1].end else Delta(self.child, "", 0, self.segmenter.kind)
         )

@@ -17,8 +17,10 @@ from system2.search.rebase import rebase
 from system2.search.revise import aggregate, force, revise, select
 from system2.search.routed import routed
 from system2.search.stop import agreed, consensus, enough, solved, worthwhile
+from system2.search.tally import Refuted
 
 __all__ = [
+    "Refuted",
     "adaptive",
     "aggregate",
     "agreed",

@@ -11,7 +11,7 @@ from math import exp
 from statistics import pstdev
 
 from system2.core import Node, Tree
-from system2.search.tally import Answer, Weight, champion, one, tally, written
+from system2.search.tally import Answer, Weight, champion, counted, one, tally, written
 
 
 def best(tree: Tree) -> Node | None:
@@ -67,7 +67,7 @@ def relative(
         raise ValueError(f"relative: temperature must be above 0, {temperature} was given")
 
     def choose(tree: Tree) -> Node | None:
-        voters = [(node, name) for node in tree.finals if (name := answer(node)) is not None]
+        voters = [(node, name) for node in tree.finals if counted(name := answer(node))]
         scores = [score(node) for node, _ in voters]
         spread = pstdev(scores) if len(scores) > 1 else 0.0
         most = max(scores, default=0.0)

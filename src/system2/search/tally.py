@@ -15,6 +15,18 @@ Answer = Callable[[Node], Hashable | None]
 Weight = Callable[[Node], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Refuted:
+    """What a line that was found wrong would have voted for: lines to the same answer that nobody judged fall with it."""
+
+    answer: Hashable
+
+
+def counted(answer: Hashable | None) -> bool:
+    """Is this something to vote for?"""
+    return answer is not None and not isinstance(answer, Refuted)
+
+
 def written(node: Node) -> Hashable | None:
     """The answer as the policy's segmenter read it: answers are the same if their texts are.
 
@@ -30,12 +42,16 @@ def one(node: Node) -> float:
 
 @dataclass(slots=True, eq=False)
 class Side:
-    """The supporters of one answer: their votes together, and the heaviest of them, who speaks."""
+    """The supporters of one answer: their votes together, and the heaviest of them, who speaks.
+
+    unjudged  some of them have no score
+    """
 
     votes: float
     weight: float
     speaker: Node
     place: int
+    unjudged: bool = False
 
     def beats(self, other: Side | None) -> bool:
         """More votes; at equal votes, the answer that was there first."""
@@ -44,7 +60,7 @@ class Side:
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """Votes for each answer. Nodes without an answer do not vote."""
+    """Votes for each answer. Nodes without an answer do not vote, nor do refuted ones (`Refuted`)."""
 
     answer: Answer
     weight: Weight
@@ -53,29 +69,47 @@ class Tally:
     second: Side | None = None
     read: int = 0
     unscored: list[Node] = field(default_factory=list[Node])
+    refuted: set[Hashable] = field(default_factory=set[Hashable])
 
     def update(self, tree: Tree) -> None:
-        """Read the arrivals since the last time; all of them again if a score came late."""
+        """Read the arrivals since the last time; all of them again if a score came late, or was held against others."""
         if any(node.score is not None for node in self.unscored):
-            self.sides.clear()
-            self.unscored.clear()
-            self.first = self.second = None
-            self.read = 0
-        for node in tree.finals[self.read :]:
-            self._count(node)
-        self.read = len(tree.finals)
+            self._forget()
+        while self.read < len(tree.finals):
+            node = tree.finals[self.read]
+            self.read += 1
+            if self._count(node):
+                self._forget()
 
-    def _count(self, node: Node) -> None:
+    def _forget(self) -> None:
+        """Begin to read anew; what was refuted stays so."""
+        self.sides.clear()
+        self.unscored.clear()
+        self.first = self.second = None
+        self.read = 0
+
+    def _count(self, node: Node) -> bool:
+        """One more arrival. Do votes fall that were counted before?"""
         answer = self.answer(node)
-        if answer is None:
-            return
-        if node.score is None and self.weight is not one:
+        if isinstance(answer, Refuted):
+            known, side = answer.answer in self.refuted, self.sides.get(answer.answer)
+            self.refuted.add(answer.answer)
+            return not known and side is not None and side.unjudged
+        if answer is not None:
+            self._vote(node, answer)
+        return False
+
+    def _vote(self, node: Node, answer: Hashable) -> None:
+        if node.score is None and (self.weight is not one or self.answer is not written):
             self.unscored.append(node)
+        if node.score is None and answer in self.refuted:
+            return
         weight = self.weight(node)
         side = self.sides.get(answer)
         if side is None:
             side = self.sides[answer] = Side(0.0, weight, node, len(self.sides))
         side.votes += weight
+        side.unjudged = side.unjudged or node.score is None
         if weight > side.weight:
             side.weight, side.speaker = weight, node
         if weight < 0:

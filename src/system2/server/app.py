@@ -160,6 +160,7 @@ class Numbered:
                     ms=int(1000 * (time.monotonic() - began)),
                     key=key.id if key else None,
                     model=counted.model or None,
+                    error=scope["state"].get("error"),
                     **self.cost(scope["state"].get("begun")),
                 )
 
@@ -255,6 +256,7 @@ def replied(body: Any, status: int = 200, headers: dict[str, str] | None = None)
 async def failed(request: Request, error: Exception) -> Response:
     """An error a client is told of."""
     assert isinstance(error, ApiError)
+    request.state.error = error.code or error.type
     if error.status == 429:
         server: Server = request.app.state.server
         server.metrics.limited(error.code or "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from system2.core import Budget, Meter
+from system2.core import Budget, Meter, Style
 from system2.effort import EFFORTS
 from system2.options import Options
 from system2.server.beside import beside, judge_of
@@ -17,12 +17,18 @@ from system2.server.errors import ApiError, invalid
 from system2.server.jobs import Job
 from system2.server.served import MARGIN, Served
 from system2.server.server import Server
-from system2.server.spending import admitted, permitted
+from system2.server.spending import admitted, hold, lowered, permitted
+from system2.server.suits import sentence, unsuited
 from system2.server.terms import Behind, Terms, job
 from system2.server.watch.spans import Answering
+from system2.server.wire.declined import declined
+from system2.server.wire.outcome import Outcome, outcome
 from system2.server.wire.usage import Spent
 from system2.server.wire.wanted import Visibility, Wanted
+from system2.sidecars import language as languages
 from system2.verifiers.form import sound
+
+LINE = 640  # tokens of a line of thought of the embedded model, at most: no limit above it binds
 
 
 @dataclass(slots=True)
@@ -30,6 +36,7 @@ class Begun:
     """The searches of one request, one for each answer that it wants.
 
     terms  how they were begun; None: in another process
+    declined  what is said where the embedded model declines; empty: its own words
     """
 
     jobs: list[Job]
@@ -39,6 +46,22 @@ class Begun:
     ticket: Ticket
     request: str
     terms: Terms | None
+    declined: str = ""
+
+    def outcome(self, n: int, tag: str, wanted: Wanted) -> Outcome:
+        """Answer number `n`, whose search is over. Raises ApiError where it broke, or its backend failed."""
+        job = self.jobs[n]
+        end, nodes = job.finished, job.engine.tree.nodes
+        if end is None:
+            raise ApiError(500, "The search broke off.", "server_error", type="server_error")
+        node = nodes[end.node] if end.node is not None else None
+        whole = wanted.exhausted == "incomplete"
+        try:
+            return outcome(
+                end, node, stop=wanted.reply.stop, whole=whole, tag=tag, declined=self.declined
+            )
+        except ApiError as error:  # it may have turned out that it takes no images
+            raise unsuited(wanted, self.served) or error from None
 
     def hold(self) -> None:
         """A request wants this; whoever calls it must `release` it, however the request ends."""
@@ -104,12 +127,13 @@ async def begin(
     """
     served, carried = server.models.find(wanted.model)
     opens(server, key, served)
-    if why := served.unreadable(wanted.problem):  # nobody's failure: asking again would not help
-        raise ApiError(400, f"{why[:1].upper()}{why[1:]}.", "context_length_exceeded")
+    await form(wanted)
+    if error := unsuited(wanted, served):  # nobody's failure: asking again would not help
+        raise error
     effort = effort_of(wanted, served, carried, key)
     options = options_of(wanted, served, effort, deadline)
+    hold(wanted, options, key)
     show = shown(wanted, served, key)
-    await form(wanted)
     ticket = await admitted(server.limits, key, served, wanted.problem, options, wanted.n)
     try:
         server.jobs.room()
@@ -121,13 +145,22 @@ async def begin(
     except BaseException:
         ticket.settle(0)
         raise
-    begun = Begun(jobs, served, show, key, ticket, request, terms)
+    said = declined(speaks(wanted, served, key, language)) if served.local else ""
+    begun = Begun(jobs, served, show, key, ticket, request, terms, said)
     begun.hold()
     for one in jobs:
         one.background = background
         one.after(begun.settle)
         server.jobs.add(one)
     return begun
+
+
+def speaks(wanted: Wanted, served: Served, key: Key, header: str | None) -> str:
+    """The language of what we ourselves tell the client."""
+    try:
+        return languages.chosen(wanted.language, served.language or key.locale, header)
+    except ValueError:  # told where it matters more
+        return languages.DEFAULT
 
 
 def opens(server: Server, key: Key, served: Served) -> None:
@@ -148,14 +181,19 @@ async def form(wanted: Wanted) -> None:
         try:
             await asyncio.to_thread(sound, wanted.reply.format.schema)
         except ValueError as error:
-            raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+            raise invalid(sentence(str(error)), wanted.form, "invalid_json_schema") from error
 
 
 def effort_of(wanted: Wanted, served: Served, carried: str | None, key: Key) -> str:
-    """The effort: of the request, of the model's name, of the model; `pro` above all. Raises ApiError."""
-    effort = "pro" if wanted.pro else wanted.effort or carried or served.effort
-    permitted(effort, key)
-    return effort
+    """The effort: of the request, of the model's name, of the model; `pro` above all.
+
+    What nobody asked for is cut to what the key may; what was asked for, and is more, is refused. Raises ApiError.
+    """
+    asked = "pro" if wanted.pro else wanted.effort or carried
+    if asked is None:
+        return lowered(served.effort, key)
+    permitted(asked, key)
+    return asked
 
 
 def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | None) -> Options:
@@ -179,8 +217,11 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
         seconds.append(max(0.1, deadline - MARGIN, 0.5 * deadline))
     if seconds:
         options["seconds"] = min(seconds)
+    limit = wanted.reply.limit
     if not served.local or wanted.reply.format:
         options["reply"] = wanted.reply
+    elif limit is not None and limit < options.get("per_call", LINE):
+        options["reply"] = Style(limit=limit, stop=wanted.reply.stop)
     if wanted.seed is not None:
         options["seed"] = wanted.seed
     return options
@@ -188,7 +229,7 @@ def options_of(wanted: Wanted, served: Served, effort: str, deadline: float | No
 
 def shown(wanted: Wanted, served: Served, key: Key) -> Visibility:
     """How much of the thoughts is shown. Raises ApiError 403 where the key may not see that much."""
-    show = wanted.visibility or served.visibility
+    show = wanted.visibility or served.shows
     if show == "raw" and not key.may("cot:read"):
         if wanted.visibility is None:
             return "summary"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from decimal import Decimal
 
-from system2.core import Billed, Called, Event, Price, Resumed
+from system2.core import Billed, Called, Event, Finished, Price, Resumed, Usage
 from system2.engine.recall import missing
 from system2.server.data.keys import Key
 from system2.server.data.ledger import Entry, Ledger
@@ -15,8 +16,11 @@ from system2.server.data.limits import Ticket
 class Booking:
     """A watcher: every bill becomes an entry, paid by a key at a price. Raises nothing while the run goes on.
 
+    Which tokens were the answer's is known only at the end: one more entry, of no call, says so then.
+
     price   None: unknown, and so are the dollars
     ticket  of the request: what is booked is no longer set aside
+    ends    how often the run was over before; told: tokens booked as the answer's then
     """
 
     def __init__(
@@ -28,9 +32,14 @@ class Booking:
         request: str,
         price: Price | None,
         ticket: Ticket | None = None,
+        *,
+        ends: int = 0,
+        told: int = 0,
     ) -> None:
         self.ledger, self.run, self.key, self.ticket = ledger, run, key, ticket
         self.model, self.request, self.price = model, request, price
+        self._ends, self._told = ends, told
+        self._time = 0  # of the last of its calls: what these wrote is told apart on the same day
         self._tries: dict[int, int] = {}  # of calls: which try is under way
 
     def __call__(self, event: Event) -> None:
@@ -39,9 +48,15 @@ class Booking:
                 self._tries[event.call] = event.attempt
             case Billed():
                 entry = self.entry(event)
+                self._time = entry.time
                 self.ledger.put(entry)
                 if self.ticket and entry.dollars:
                     self.ticket.booked(entry.dollars)
+            case Finished():
+                self._ends += 1
+                if event.usage.answer != self._told:
+                    self.ledger.put(self.split(event.usage.answer - self._told))
+                self._told = event.usage.answer
             case _:
                 pass
 
@@ -61,6 +76,8 @@ class Booking:
                     self(event)
                 case Resumed():
                     self.lose(left)
+                case Finished():
+                    self(event)
                 case _:
                     pass
         self.lose(left)
@@ -71,6 +88,21 @@ class Booking:
             self(called)
             self(Billed(called.ask, called.call, called.role, missing(called), estimated=True))
         left.clear()
+
+    def split(self, tokens: int) -> Entry:
+        """So many tokens that were booked as reasoning were the answer's: nothing more was spent."""
+        return Entry(
+            time=self._time or int(time.time()),
+            request=self.request,
+            run=self.run,
+            key=self.key.id,
+            model=self.model,
+            role="policy",
+            call=0,
+            usage=Usage(reasoning=-tokens, answer=tokens),
+            attempt=self._ends,
+            dollars=Decimal(0),
+        )
 
     def entry(self, event: Billed) -> Entry:
         """A bill as the ledger has it."""

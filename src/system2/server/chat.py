@@ -30,7 +30,7 @@ from system2.server.wire.chat_reply import ChatStream, Head, completion
 from system2.server.wire.chat_request import ChatRequest
 from system2.server.wire.chat_wanted import chat_wanted
 from system2.server.wire.check import checked, parsed
-from system2.server.wire.outcome import Outcome, chances, outcome, spelt
+from system2.server.wire.outcome import Outcome, chances, spelt
 from system2.server.wire.profile import rules
 from system2.server.wire.thoughts import Thoughts
 from system2.server.wire.usage import chat_usage, extension
@@ -52,23 +52,18 @@ class Completion:
 
     def outcomes(self) -> list[Outcome]:
         """The answers, once all searches are over. Raises ApiError where a backend failed."""
-        return [self.outcome(job, n) for n, job in enumerate(self.begun.jobs)]
+        return [self.outcome(n) for n in range(len(self.begun.jobs))]
 
-    def outcome(self, job: Job, n: int) -> Outcome:
-        """One answer."""
-        end = job.finished
-        if end is None:
-            raise broken_off()
-        chosen = job.engine.tree.nodes[end.node] if end.node is not None else None
+    def outcome(self, n: int) -> Outcome:
+        """One answer. Raises ApiError."""
         tag = f"{self.head.id.removeprefix('chatcmpl-')}{n}_"
-        whole = self.wanted.exhausted == "incomplete"
-        return outcome(end, chosen, stop=self.wanted.reply.stop, whole=whole, tag=tag)
+        return self.begun.outcome(n, tag, self.wanted)
 
     def extra(self) -> dict[str, Any]:
         """Usage, cost, and our own object."""
         spent = self.begun.spent()
         ends = [job.finished for job in self.begun.jobs if job.finished]
-        why = self.outcome(self.begun.jobs[0], 0).why if ends else ""
+        why = self.outcome(0).why if ends else ""
         own = extension(self.begun.jobs[0].run, spent, ends, self.begun.settings(), why)
         return {"usage": chat_usage(spent), "system2": own}
 
@@ -242,7 +237,7 @@ async def streamed(
                     job = one.begun.jobs[n]
                     tokens = spelt(job.events, job.answers)
                     first()
-                    for chunk in streams[n].close(one.outcome(job, n), tokens):
+                    for chunk in streams[n].close(one.outcome(n), tokens):
                         yield data(chunk)
     except ApiError as error:
         yield data(error.body())

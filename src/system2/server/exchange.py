@@ -15,7 +15,7 @@ from system2.server.begin import Begun
 from system2.server.data.responses import Response
 from system2.server.data.stored import Stored
 from system2.server.errors import ApiError
-from system2.server.wire.outcome import Outcome, outcome, spelt
+from system2.server.wire.outcome import Outcome, spelt
 from system2.server.wire.response_object import FINAL, ended
 from system2.server.wire.response_writer import ResponseWriter, Told
 from system2.server.wire.usage import extension, response_usage
@@ -117,11 +117,7 @@ class Exchange:
         job = self.begun.jobs[0]
         if job.left or self.paused or end.why == "cancelled":
             return
-        node = job.engine.tree.nodes[end.node] if end.node is not None else None
-        whole = self.wanted.exhausted == "incomplete"
-        one = outcome(
-            end, node, stop=self.wanted.reply.stop, whole=whole, tag=self.id.removeprefix("resp_")
-        )
+        one = self.begun.outcome(0, self.id.removeprefix("resp_"), self.wanted)
         status = "completed" if one.finish in ("stop", "tool_calls") else "incomplete"
         self.add(
             self.writer.close(

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from system2.server.app import replied
+from system2.server.cards import card
 from system2.server.data.keys import Key
-from system2.server.served import Served, card
+from system2.server.served import Served
 from system2.server.server import Server
 
 
@@ -32,7 +33,7 @@ async def one(request: Request) -> Response:
 
 def told(served: Served, key: Key) -> dict[str, Any]:
     """A model's card; where its backend is, is for those who run the server."""
-    body = card(served)
+    body = card(served, key)
     if not key.may("admin"):
         body["system2"]["backend"] = "embedded" if served.local else "server"
     return body

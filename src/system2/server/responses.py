@@ -34,6 +34,7 @@ from system2.server.terms import Behind
 from system2.server.watch.spans import Answering, Heading
 from system2.server.wire import items
 from system2.server.wire.check import checked, parsed
+from system2.server.wire.profile import response_rules
 from system2.server.wire.response_object import skeleton
 from system2.server.wire.response_writer import ResponseWriter, Told
 from system2.server.wire.responses_request import ResponseRequest
@@ -141,6 +142,7 @@ async def exchange(
     """
     coherent(body)
     served, _ = server.models.find(body.model)
+    response_rules(body, served.profile)
     id = f"resp_{secrets.token_hex(24)}"
     own = own_items(body, id)
     before = await earlier(server, key, body.previous_response_id, remembered or {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from system2.core import FREE, Budget, CallFailed, Meter, Policy, Price, Problem, Request
+from system2.core import FREE, Budget, Meter, Policy, Price, Problem, Request
 from system2.effort import DEFAULT, EFFORTS
 from system2.options import LIMIT, Options, embedded, is_url, priced
 from system2.policies.failures import public
@@ -36,7 +36,7 @@ class Served:
 
     options     what `solve` is told of the backend: model, model_name, key, price, at_once, per_call, routes
     effort      where a request names none
-    visibility  the most of its thoughts that is shown where a request does not ask
+    visibility  the most of its thoughts that is shown where a request does not ask; "": as the profile has it
     summaries   write summaries: by the backend itself, or in plain words for the embedded model
     moderation  who looks at steps and replies: nobody, a list of words, or the backend itself
     place       where it was asked for, as messages name it
@@ -47,7 +47,7 @@ class Served:
     options: Options
     effort: str = DEFAULT
     profile: Profile = "compat"
-    visibility: Visibility = "summary"
+    visibility: Visibility | Literal[""] = ""
     language: str | None = None
     summaries: bool = True
     moderation: Literal["", "words", "model"] = ""
@@ -66,6 +66,11 @@ class Served:
         return embedded(self.options)
 
     @property
+    def shows(self) -> Visibility:
+        """How much of its thoughts where a request does not ask: nothing, where it is to be like o1."""
+        return self.visibility or ("summary" if self.profile == "compat" else "none")
+
+    @property
     def price(self) -> Price | None:
         """Dollars per million tokens; None: unknown."""
         return self.options.get("price", FREE if self.local else None)
@@ -82,7 +87,9 @@ class Served:
         many = (options.get("samples") or row.samples) > 1 or "routes" in options
         name = (row.temperature or 0.7) if many else False
         if name not in self._policies:
-            self._policies[name] = policy_of(options)
+            self._policies[name] = policy_of(
+                {**options, "effort": options.get("effort", self.effort)}
+            )
         return self._policies[name]
 
     def upstream(self) -> Upstream:
@@ -97,20 +104,6 @@ class Served:
         """Tokens of the conversation: exactly, where the tokenizer is ours, else at most."""
         request = Request(problem, (), 1, "reply", 1, (0,))
         return self.policy(self.options).prompt_bound(request)
-
-    def unreadable(self, problem: Problem) -> str:
-        """Why our own decoder cannot read this question, in a sentence; empty: it can, or the backend says so."""
-        if not self.local:
-            return ""
-        from system2.policies.local import LocalPolicy
-
-        policy = self.policy(self.options)
-        assert isinstance(policy, LocalPolicy)
-        try:
-            policy.prompt(problem, ())
-        except CallFailed as failure:
-            return str(failure)
-        return ""
 
     async def aclose(self) -> None:
         """Close what it is connected to."""
@@ -163,35 +156,6 @@ def unknown(name: str) -> ApiError:
         "model_not_found",
         "model",
     )
-
-
-def card(one: Served) -> dict[str, Any]:
-    """The model as GET /v1/models lists it."""
-    body: dict[str, Any] = {
-        "id": one.name,
-        "object": "model",
-        "created": one.created,
-        "owned_by": "system2",
-        "system2": {
-            "profile": one.profile,
-            "efforts": [name for name in EFFORTS if name != "pro"],
-            "default_effort": one.effort,
-            "budgets": {name: row.tokens for name, row in EFFORTS.items()},
-            "modes": ["standard", "pro"],
-            "reasoning_visibility": one.visibility,
-            "modalities": ["text"],
-            "backend": one.backend,
-        },
-    }
-    if price := one.price:
-        million = 1_000_000
-        cached = price.prompt if price.cached is None else price.cached
-        body["pricing"] = {
-            "prompt": f"{price.prompt / million:f}",
-            "completion": f"{price.completion / million:f}",
-            "cached_prompt": f"{cached / million:f}",
-        }
-    return body
 
 
 def configured(path: Path, environment: Mapping[str, str]) -> list[Served]:
@@ -282,7 +246,7 @@ def ruled(made: Served, place: str) -> Served:
     for name, given, choices in (
         ("effort", made.effort, tuple(EFFORTS)),
         ("profile", made.profile, PROFILES),
-        ("visibility", made.visibility, VISIBILITIES),
+        ("visibility", made.shows, VISIBILITIES),
         ("moderation", made.moderation, ("", "words", "model")),
     ):
         if given not in choices:

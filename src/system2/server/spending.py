@@ -6,13 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from system2.core import Meter, Price, Problem
-from system2.effort import EFFORTS
+from system2.effort import DEFAULT, EFFORTS
 from system2.engine import Engine
 from system2.options import Options
 from system2.server.data.keys import Key
 from system2.server.data.limits import Limits, Ticket
 from system2.server.errors import ApiError
 from system2.server.served import Served
+from system2.server.wire.wanted import Wanted
 from system2.store import Trace
 
 READS = 8  # times that a line of thought has its question read, in most searches
@@ -106,10 +107,41 @@ async def goes_on(limits: Limits, key: Key, engine: Engine) -> Ticket:
     return ticket
 
 
+def lowered(effort: str, key: Key) -> str:
+    """This effort, or the most that the key may think with."""
+    order = list(EFFORTS)
+    most = key.most_effort if key.most_effort in order else order[-1]
+    return min(effort, most, key=order.index)
+
+
+def hold(wanted: Wanted, options: Options, key: Key) -> None:
+    """No more lines of thought, of all answers together, than the key's most effort has.
+
+    The effort's own are cut to that, in `options`. Raises ApiError 403 for more samples or answers that were asked for.
+    """
+    row = EFFORTS.get(key.most_effort or "")
+    if row is None:
+        return
+    most = max(1, row.samples)
+    each = options.get("samples") or EFFORTS[options.get("effort", DEFAULT)].samples
+    asked = wanted.samples or 1
+    if asked * wanted.n > most:
+        many = "samples" if wanted.samples else "answers (n)"
+        raise ApiError(
+            403,
+            f"This key may have {most:,} lines of thought a request at most, those of effort {key.most_effort}; "
+            f"{asked * wanted.n:,} {many} were asked for.",
+            "budget_not_allowed",
+            "system2.samples" if wanted.samples else "n",
+        )
+    if each * wanted.n > most:
+        options["samples"] = most // wanted.n
+        options.pop("routes", None)
+
+
 def permitted(effort: str, key: Key) -> None:
     """Raises ApiError 403 where the key may not think with this effort."""
-    order = list(EFFORTS)
-    if key.most_effort in order and order.index(effort) > order.index(key.most_effort):
+    if lowered(effort, key) != effort:
         raise ApiError(
             403,
             f"This key may think with effort {key.most_effort} at most, {effort} was asked for.",

@@ -130,7 +130,11 @@ def watch(
         served.name, key.id, served.backend, strategy=strategy, price=price
     )
     job.after(counting.close)
-    booking = Booking(server.ledger, engine.name, key, served.name, request, price, ticket)
+    past = None if before else engine.recall  # what is caught up with is counted there
+    booking = Booking(
+        server.ledger, engine.name, key, served.name, request, price, ticket,
+        ends=past.ends if past else 0, told=past.told if past else 0,
+    )  # fmt: skip
     booking.catch_up(before)
     engine.watchers += [
         booking,
@@ -191,4 +195,6 @@ def again(
 
 def spared(served: Served, options: Options) -> int:
     """Completion tokens set aside for the visible reply."""
-    return 0 if served.local else min(RESERVE, max(1, options.get("tokens", 0) // SHARE))
+    if served.local:  # it has said its answer, and may be asked for less of it
+        return 1 if "reply" in options and options.get("tokens", 0) > 1 else 0
+    return min(RESERVE, max(1, options.get("tokens", 0) // SHARE))

@@ -64,7 +64,7 @@ def test_usage_as_a_table_and_as_json(tmp_path: Path) -> None:
                 await ledger.book(
                     [
                         Entry(
-                            1_795_348_800 + n * day, "r", "r", "key_a", "m\x1b[2J", "policy", n,
+                            1_795_348_800 + n * day, "r", "r", "key_a", "m\x1b[2J", "policy", n + 1,
                             Usage(prompt=1000, reasoning=n, answer=2), dollars=dollars,
                         )
                     ]
@@ -83,6 +83,19 @@ def test_usage_as_a_table_and_as_json(tmp_path: Path) -> None:
     assert (all_["key"], all_["calls"], all_["prompt_tokens"]) == ("key_a", 3, 3000)
     late = run("usage", "--since", "2026-11-23", "--by", "model", "--database", file).out
     assert late.splitlines()[1].endswith("$0.250000 + 1 unknown")
+
+
+def test_a_key_that_there_never_was_is_not_one_that_spent_nothing(tmp_path: Path) -> None:
+    file = str(tmp_path / "a.db")
+    run("keys", "create", "a", "--database", file)
+    (made,) = json.loads(run("keys", "list", "--json", "--database", file).out)
+    for id in (made["id"], "local"):
+        idle = run("usage", "--key", id, "--database", file)
+        assert idle.status == 0 and "nothing was spent" in idle.said
+    for words in ((), ("--json",)):
+        ran = run("usage", "--key", "key_nobody", *words, "--database", file)
+        assert (ran.status, ran.out) == (2, "")
+        assert "there is no key 'key_nobody'" in ran.said and "system2 keys list" in ran.said
 
 
 @pytest.mark.parametrize(

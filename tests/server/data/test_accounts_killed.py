@@ -35,7 +35,7 @@ def killed(url: str, first: int, after: int) -> set[int]:
 def test_killed_while_it_books(url: str) -> None:
     sure: set[int] = set()
     for n in range(ROUNDS):  # each books the last calls of the one before again, as a resumed run
-        sure |= killed(url, max(0, max(sure, default=0) - 10), 30 + 7 * n)
+        sure |= killed(url, max(1, max(sure, default=0) - 10), 30 + 7 * n)
 
     async def main() -> None:
         async with Database.open(url) as db, Ledger.open(db) as ledger:

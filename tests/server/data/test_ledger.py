@@ -62,7 +62,7 @@ def test_two_that_book_at_once_add_up(url: str) -> None:
             ledgers = Ledger(first), Ledger(second)
             waiting = [
                 ledgers[n % 2].book(
-                    [replace(ONE, call=n, model=f"m{n % 3}", dollars=Decimal("0.1"))]
+                    [replace(ONE, call=n + 1, model=f"m{n % 3}", dollars=Decimal("0.1"))]
                 )
                 for n in range(60)
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +126,18 @@ def test_the_meter_ends_with_the_bill(thoughts: list[Event]):
     assert isinstance(end, Finished)
     last = [frame.body for frame in frames if frame.type == "system2:budget"][-1]
     assert last["tokens"] == sum(usage.completion for usage in end.roles.values())
-    assert last["dollars"] == "0" == frames[-1].body["cost"]
+    assert last["dollars"] == "0" and frames[-1].body["cost"] == 0
     assert frames[-1].type == "system2:run.finished"
     assert frames[-1].body["answer"] == end.answer
     row = summary(growth, live=False)
-    assert row["tokens"] == last["tokens"]
+    assert row["tokens"] == end.usage.completion == last["tokens"] - row["side_tokens"]
+    assert (row["reasoning_tokens"], row["visible_tokens"]) == (
+        end.usage.reasoning,
+        end.usage.answer,
+    )
+    policy = row["system2"]["usage"]["policy"]
+    assert (policy["reasoning"], policy["visible"]) == (end.usage.reasoning, end.usage.answer)
+    assert type(row["cost_usd"]) is float  # as `usage.cost` and `system2.cost.usd` are
     assert row["system2"]["nodes"] == len(growth.tree.nodes) - 1
 
 
@@ -138,11 +146,25 @@ def test_a_refuted_answer_and_a_forbidden_one_are_none(thoughts: list[Event]):
     assert isinstance(end, Finished)
     assert end.node is not None
     refuting: list[Event] = [*thoughts[:-1], Scored(1, ((end.node, 0.0),)), end]
-    assert heard(refuting)[1][-1].body["answer"] is None
+    growth, frames = heard(refuting)
+    told = frames[-1].body
+    assert (told["answer"], told["refuted"], told["why"]) == (None, True, "refuted")
+    for row in (
+        summary(growth, live=False),
+        listed("r", started_of(thoughts), replace(end, refuted=True), live=False, model=None),
+    ):
+        assert (row["answer"], row["refuted"], row["why"]) == (None, True, "refuted")
+    assert heard(thoughts)[1][-1].body["refuted"] is False
     started = thoughts[0]
     assert isinstance(started, Started)
     forbidden = Finished(end.node, "no", "moderation", 1, Usage(), {}, None, 1.0)
     assert listed("r", started, forbidden, live=False, model=None)["answer"] is None
+
+
+def started_of(events: list[Event]) -> Started:
+    """How the run began."""
+    assert isinstance(events[0], Started)
+    return events[0]
 
 
 def test_a_run_that_goes_on_grows_anew_and_keeps_its_bill(thoughts: list[Event]):

@@ -128,6 +128,16 @@ class LocalPolicy:
         kept = replace(last, ids=last.ids[:at], logprobs=last.logprobs[:at])
         return [*self.prompt(request.problem, chain[:-1]), *kept.ids], chain[:-1], kept
 
+    def within(self, step: Step, limit: int | None) -> str:
+        """The step's answer, or as much of it as so many tokens say."""
+        said, tokens = step.answer or "", self.model.tokenizer
+        if limit is None or step.told <= limit or step.state == "refusal":
+            return said
+        answer = [id for id in step.ids[-step.told :] if id not in self.ends]
+        if len(answer) <= limit or tokens.decode(answer) != said:
+            return said
+        return tokens.decode(answer[:limit]).rstrip("\ufffd")  # half a character says nothing
+
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Bill]:
         """Tokens of all continuations as they are decoded, then the bill. Raises CallFailed.
 
@@ -135,10 +145,16 @@ class LocalPolicy:
         """
         style = request.style
         if request.until == "reply" and request.chain and request.chain[-1].final:
-            visible = Visible(style.stop)
-            said = visible.feed(request.chain[-1].answer or "") + visible.close()
+            visible, last = Visible(style.stop), request.chain[-1]
+            said = visible.feed(self.within(last, style.limit)) + visible.close()
+            cut = not visible.over and said != last.answer
             for child in range(request.n):  # it has answered, and says it again
-                yield Delta(child, said, 0, "reply", end="answer", answer=said or None)
+                if cut:
+                    yield Delta(child, said, 0, "reply", end="cut", state="limit")
+                else:
+                    yield Delta(
+                        child, said, 0, "reply", end="answer", answer=said or None, state=last.state
+                    )
             yield Bill(Usage(calls=1))
             return
         ids, chain, kept = self.begun(request)
@@ -229,9 +245,13 @@ class Writer:
         self.told = self.told or last.id == policy.close
         if whole:
             said = tokenizer.decode(self.answer)
-            said = OUTSIDE if said == "<outside>" else said
+            outside = said == "<outside>"
+            said = OUTSIDE if outside else said
             answer = (self.visible.text if self.visible.stops else said) or None
-            return Delta(last.row, text, len(ids), kind, logprobs, ids, "answer", answer)
+            return Delta(
+                last.row, text, len(ids), kind, logprobs, ids, "answer", answer,
+                state="refusal" if outside else None,
+            )  # fmt: skip
         over = last.id in policy.marks or self.lone
         end = "step" if over else "cut" if last.last else ""
         return Delta(last.row, text, len(ids), kind, logprobs, ids, end)

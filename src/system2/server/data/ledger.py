@@ -53,6 +53,8 @@ LITE, FULL = inserting(sqlite.insert), inserting(postgresql.insert)
 class Entry:
     """One try of one call. (run, role, call, attempt) says which; booked again, it is the same entry.
 
+    Call 0 is none: at end number `attempt` of a run, its usage moves the answer's tokens out of the reasoning.
+
     request  id of the HTTP request; run: of the search, or of the request where there was none
     key      id of the key that pays
     dollars  None: the price is unknown
@@ -242,7 +244,7 @@ def enter(connection: Connection, entries: Sequence[Entry], lite: bool) -> None:
         entry = which[tuple(row)]
         group = entry.key, entry.time // DAY, entry.model, entry.role
         there = sums.setdefault(group, dict.fromkeys(SUMS, 0) | {"dollars": Decimal(0)})
-        there["calls"] += 1
+        there["calls"] += entry.call > 0
         for name in TOKENS:
             there[name] += getattr(entry.usage, name)
         there["unpriced"] += entry.dollars is None

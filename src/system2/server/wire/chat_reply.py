@@ -61,8 +61,8 @@ def message(one: Outcome) -> dict[str, Any]:
     """The assistant's message."""
     out: dict[str, Any] = {
         "role": "assistant",
-        "content": None if one.calls else one.text,
-        "refusal": None,
+        "content": None if one.calls or one.refusal else one.text,
+        "refusal": one.text if one.refusal else None,
         "annotations": [],
     }
     if one.calls:
@@ -104,6 +104,7 @@ class ChatStream:
     logprobs: bool
     node: Callable[[int], Node]
     sent: str = ""  # of the visible answer
+    noted: bool = False  # was any summary sent?
     thoughts: Thoughts = field(default_factory=Thoughts)
     _replies: set[int] = field(default_factory=set[int])
 
@@ -125,7 +126,9 @@ class ChatStream:
             case Piece(reply=False):
                 return self.raw(self.thoughts.piece(event.ask, event.child, event.text))
             case Noted() if self.show == "summary" and not self.sent:
-                return [self.chunk(shown(event.text + "\n\n", "summary"))]
+                lead = "\n\n" if self.noted else ""
+                self.noted = True
+                return [self.chunk(shown(lead + event.text, "summary"))]
             case _:
                 pass
         return []
@@ -152,6 +155,8 @@ class ChatStream:
                 out.append(self.chunk({"tool_calls": [begun]}))
                 more = {"index": n, "function": {"arguments": call.arguments}}
                 out.append(self.chunk({"tool_calls": [more]}))
+        elif one.refusal:
+            out.append(self.chunk({"refusal": one.text}))
         elif one.text.startswith(self.sent) and (rest := one.text[len(self.sent) :]):
             out += self.text(rest, () if self.sent else spelt)
         out.append(self.chunk({}, finish=one.finish))

@@ -26,6 +26,7 @@ from system2.core import (
     Vetoed,
 )
 from system2.search import confidence
+from system2.server.wire.outcome import reason
 from system2.server.wire.steps import headline, plain, text
 from system2.server.wire.usage import STOPS, told
 from system2.verifiers import value
@@ -239,17 +240,23 @@ class Growth:
 
     def ending(self, end: Finished) -> dict[str, Any]:
         """How it ended. An answer that was refuted or forbidden is none."""
-        refuted = end.node is not None and self.tree.nodes[end.node].score == 0.0
+        refuted = self.refuted(end)
+        why = reason(end, refuted=refuted)
         return {
             "answer": None if refuted or end.why == "moderation" else end.answer,
-            "why": STOPS.get(end.why, end.why),
+            "refuted": refuted,
+            "why": STOPS.get(why, why),
             "samples": end.samples,
             "usage": told(end.usage),
             "roles": {role: told(usage) for role, usage in end.roles.items()},
-            "cost": None if end.cost is None else f"{end.cost:f}",
+            "cost": None if end.cost is None else float(end.cost),
             "seconds": round(end.seconds, 3),
             "chosen": None if end.node is None else f"n{end.node}",
         }
+
+    def refuted(self, end: Finished) -> bool:
+        """Was the answer found wrong?"""
+        return end.refuted or (end.node is not None and self.tree.nodes[end.node].score == 0.0)
 
     def meter(self, seconds: float | None) -> dict[str, Any]:
         """What has been spent, and of what."""
@@ -268,8 +275,12 @@ class Growth:
         }
 
     def answers(self) -> list[dict[str, Any]]:
-        """The vote: the answer with the most lines behind it first. A refuted line weighs nothing."""
+        """The vote: the answer with the most lines behind it first.
+
+        A refuted line weighs nothing, nor do those to the same answer that were not judged.
+        """
         told: dict[Any, dict[str, Any]] = {}
+        wrong = {value(node) for node in self.tree.finals if node.score == 0.0}
         for node in self.tree.finals:
             if (key := value(node)) is None:
                 continue
@@ -279,7 +290,8 @@ class Growth:
             entry["votes"] += 1
             if node.id not in self.sure:
                 self.sure[node.id] = confidence(node)
-            entry["weight"] += 0.0 if node.score == 0.0 else self.sure[node.id]
+            fallen = node.score == 0.0 or (node.score is None and key in wrong)
+            entry["weight"] += 0.0 if fallen else self.sure[node.id]
             if node.score is not None:
                 entry["score"] = max(node.score, entry["score"] or 0.0)
         ranked = sorted(told.values(), key=lambda entry: (-entry["votes"], -entry["weight"]))

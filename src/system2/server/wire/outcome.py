@@ -11,7 +11,7 @@ from system2.core import Event, Finished, Node, Replied, Token
 from system2.server.errors import ApiError
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
-SHORT = frozenset({"budget", "time"})
+SHORT = frozenset({"budget", "cost", "time"})
 """Why a run ended where more budget might have brought more."""
 
 
@@ -30,29 +30,38 @@ class Outcome:
 
     text   "" where there is none: the budget was spent in thought, or no line of thought held
     why    the run's own word for its end
+    refusal  the text says why there is nothing in the form that was asked for
     """
 
     text: str
     finish: Finish
     why: str
     calls: tuple[WiredCall, ...] = ()
+    refusal: bool = False
 
 
 def outcome(
-    end: Finished, chosen: Node | None, *, stop: Sequence[str], whole: bool, tag: str
+    end: Finished,
+    chosen: Node | None,
+    *,
+    stop: Sequence[str],
+    whole: bool,
+    tag: str,
+    declined: str = "",
 ) -> Outcome:
     """What this end means.
 
     stop   strings that end the visible text: for backends that cannot stop there by themselves
     whole  a spent budget is `incomplete` though there is an answer
     tag    makes ids of calls that no other reply has
+    declined  what is said instead of the embedded model's own refusal, which was written for a terminal
     Raises ApiError 502 where the backend failed and nothing can be said.
     """
     if end.why == "moderation":
         return Outcome("", "content_filter", end.why)
     if end.call and end.answer is not None:
         return Outcome("", "tool_calls", end.why, calls_of(end.answer, tag))
-    refuted = chosen is not None and chosen.score == 0.0
+    refuted = end.refuted or (chosen is not None and chosen.score == 0.0)
     if end.answer is None or refuted:
         if end.why == "failed" and not refuted:
             raise ApiError(
@@ -61,14 +70,25 @@ def outcome(
                 "server_error",
                 type="server_error",
             )
-        over = end.why in ("complete", "enough", "stuck")  # nothing that more budget would change
-        return Outcome("", "length", "refuted" if refuted else "no_answer" if over else end.why)
-    text = stopped(end.answer, stop)
+        return Outcome("", "length", reason(end, refuted=refuted))
+    step = chosen.step if chosen else None
+    own = declined and step is not None and step.state == "refusal" and not end.cut
+    if end.refusal:
+        return Outcome(declined if own else end.answer, "stop", "refusal", refusal=True)
+    text = stopped(declined if own else end.answer, stop)
     if end.cut == "filter":
         return Outcome(text, "content_filter", end.why)
     if end.cut or (whole and end.why in SHORT):
         return Outcome(text, "length", end.why)
     return Outcome(text, "stop", end.why)
+
+
+def reason(end: Finished, *, refuted: bool) -> str:
+    """Why a search ended as it did, in one word: also where that is why nothing is shown."""
+    if refuted:
+        return "refuted"
+    over = end.why in ("complete", "enough", "stuck")  # nothing that more budget would change
+    return "no_answer" if over and end.answer is None else end.why
 
 
 def stopped(text: str, stop: Sequence[str]) -> str:

@@ -43,6 +43,7 @@ class ResponseWriter:
     number: int = 0
     item: Told | None = None  # that is open, the last of the output
     text: str = ""  # of the message
+    refusal: str = ""  # instead of it
     raw: str = ""  # of the thoughts, as shown
     whole: str = ""  # the line of thought that leads to the answer
     thoughts: Thoughts = field(default_factory=Thoughts)
@@ -162,24 +163,34 @@ class ResponseWriter:
         """More of the visible answer."""
         out: list[Told] = []
         if self.item is None or self.item["type"] != "message":
-            out += self.shut()
-            out += self.add(
-                {
-                    "id": f"msg_{self.tag}",
-                    "type": "message",
-                    "role": "assistant",
-                    "status": "in_progress",
-                    "phase": "final_answer",
-                    "content": [],
-                }
-            )
             part: Told = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-            out.append(self.event("content_part.added", **self.place(), part=part))
+            out += [*self.shut(), *self.message(part)]
         if text:
             self.text += text
             told = chances(spelt) if self.logprobs else []
             out.append(self.event("output_text.delta", **self.place(), delta=text, logprobs=told))
         return out
+
+    def refuse(self, text: str) -> list[Told]:
+        """Why there is no answer, where one was to have a form."""
+        part: Told = {"type": "refusal", "refusal": ""}
+        out = [*self.shut(), *self.message(part)]
+        self.refusal = text
+        out.append(self.event("refusal.delta", **self.place(), delta=text))
+        return out
+
+    def message(self, part: Told) -> list[Told]:
+        """Open the item of the answer, and its one part."""
+        item: Told = {
+            "id": f"msg_{self.tag}",
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "phase": "final_answer",
+            "content": [],
+        }
+        out = self.add(item)
+        return [*out, self.event("content_part.added", **self.place(), part=part)]
 
     def call(self, id: str, name: str, arguments: str, n: int) -> list[Told]:
         """A function the client is to call."""
@@ -213,6 +224,8 @@ class ResponseWriter:
         if one.calls:
             for n, call in enumerate(one.calls):
                 out += self.call(call.id, call.name, call.arguments, n)
+        elif one.refusal:
+            out += self.refuse(one.text)
         elif one.text.startswith(self.text) and one.text != self.text:
             rest = one.text[len(self.text) :]
             out += self.say(rest, () if self.text else spelt)
@@ -264,7 +277,12 @@ class ResponseWriter:
             out.append(self.event("content_part.done", **place, part=part))
         if item["type"] == "reasoning" and self.seal:
             item["encrypted_content"] = self.seal(self.whole)
-        if item["type"] == "message":
+        if item["type"] == "message" and self.refusal:
+            part = {"type": "refusal", "refusal": self.refusal}
+            item["content"] = [part]
+            out.append(self.event("refusal.done", **place, refusal=self.refusal))
+            out.append(self.event("content_part.done", **place, part=part))
+        elif item["type"] == "message":
             part = {
                 "type": "output_text",
                 "text": self.text,

@@ -44,6 +44,8 @@ def response_wanted(body: ResponseRequest, messages: tuple[Message, ...]) -> Wan
         tree=own.stream_search,
         exhausted=budget.on_exhausted if budget else "best_so_far",
         moderation=body.moderation is not None,
+        place="input",
+        form="text.format.schema",
     )
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from system2.core import Finished, Started
 from system2.server.wire.nodes import Growth, settings
+from system2.server.wire.outcome import reason
 from system2.server.wire.usage import STOPS, told
 
+ENDING = (
+    "answer", "refuted", "why", "samples", "tokens", "reasoning_tokens", "visible_tokens", "side_tokens",
+    "cost_usd", "seconds",
+)  # fmt: skip
+"""How a run ended. tokens: the policy's completion tokens, as its reply's usage has them; side_tokens: those of
+verifiers and sidecars."""
 ENDS = {"failed": "failed", "cancelled": "cancelled"}
 
 
@@ -37,14 +45,21 @@ def listed(
         "question": started.problem.question,
         "effort": started.settings.get("effort"),
     }
-    end = dict.fromkeys(("answer", "why", "samples", "tokens", "cost_usd", "seconds"))
+    end: dict[str, Any] = dict.fromkeys(ENDING)
     if finished:
+        withheld = finished.refuted or finished.why == "moderation"
+        why = reason(finished, refuted=finished.refuted)
+        beside = sum(used.completion for role, used in finished.roles.items() if role != "policy")
         end = {
-            "answer": None if finished.why == "moderation" else finished.answer,
-            "why": STOPS.get(finished.why, finished.why),
+            "answer": None if withheld else finished.answer,
+            "refuted": finished.refuted,
+            "why": STOPS.get(why, why),
             "samples": finished.samples,
-            "tokens": sum(usage.completion for usage in finished.roles.values()),
-            "cost_usd": None if finished.cost is None else f"{finished.cost:f}",
+            "tokens": finished.usage.completion,
+            "reasoning_tokens": finished.usage.reasoning,
+            "visible_tokens": finished.usage.answer,
+            "side_tokens": beside,
+            "cost_usd": None if finished.cost is None else float(finished.cost),
             "seconds": round(finished.seconds, 3),
         }
     return row | end
@@ -56,7 +71,11 @@ def summary(growth: Growth, *, live: bool) -> dict[str, Any]:
     assert started
     answers = growth.answers()
     votes = sum(entry["votes"] for entry in answers)
-    row = listed(started.run, started, growth.finished, live=live, model=growth.model)
+    end = growth.finished
+    if end and growth.refuted(end) and not end.refuted:  # of a trace that did not say so
+        end = replace(end, refuted=True)
+    row = listed(started.run, started, end, live=live, model=growth.model)
+    roles = end.roles if end else growth.roles
     finals = growth.tree.finals
     digest = hashlib.sha256()
     for message in started.problem.messages:
@@ -70,7 +89,7 @@ def summary(growth: Growth, *, live: bool) -> dict[str, Any]:
         "nodes": len(growth.tree.nodes) - 1,
         "max_depth": max(node.depth for node in growth.tree.nodes),
         "budget": dict(growth.caps),
-        "usage": {role: told(usage) for role, usage in growth.roles.items()},
+        "usage": {role: told(usage) for role, usage in roles.items()},
     }
     row["answers"] = answers
     row["request"] = {"sha256": digest.hexdigest(), "settings": settings(started)}

@@ -232,7 +232,12 @@ class Compaction(TypedDict):
 
 
 class Run(TypedDict):
-    """A run in sum."""
+    """A run in sum.
+
+    answer    what was answered; null while it goes on, and where it was refuted
+    tokens    the policy's completion tokens, reasoning and visible; side_tokens: those of verifiers and sidecars
+    cost_usd  null where a price is unknown
+    """
 
     id: str
     object: Literal["system2.run"]
@@ -240,6 +245,13 @@ class Run(TypedDict):
     status: Literal["in_progress", "interrupted", "completed", "failed", "cancelled"]
     model: str | None
     question: str
+    answer: str | None
+    refuted: bool | None
+    tokens: Whole | None
+    reasoning_tokens: Whole | None
+    visible_tokens: Whole | None
+    side_tokens: Whole | None
+    cost_usd: float | None
 
 
 class Subtree(TypedDict):

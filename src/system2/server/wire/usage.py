@@ -84,6 +84,7 @@ STOPS = {
     "complete": "answered",
     "enough": "converged",
     "budget": "token_budget",
+    "cost": "cost_budget",
     "time": "time_budget",
 }
 """Why a run ended, as the `system2` object says it; other reasons go by their own name."""

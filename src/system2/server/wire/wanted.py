@@ -22,6 +22,7 @@ class Wanted:
     n           independent answers, each with a search of its own
     visibility  how much of the thoughts to show; summary: write summaries at all
     exhausted   what a spent budget means where there is an answer: that answer, or `incomplete`
+    place       the field that its question came in, and form: the one of its format; for errors
     """
 
     model: str | None
@@ -42,3 +43,5 @@ class Wanted:
     tree: bool = False
     exhausted: Literal["best_so_far", "incomplete"] = "best_so_far"
     moderation: bool = False
+    place: str = "messages"
+    form: str = "response_format"
