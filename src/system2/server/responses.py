@@ -357,9 +357,7 @@ async def cancel(request: Request) -> Response:
     body = await stored(server, id, key)
     if not body.get("background"):
         raise invalid("Cannot cancel a synchronous response.", "response_id")
-    if held is not None and not held.over:
-        return replied(await held.cancel())
-    return replied(body)
+    return replied(body if held is None else await held.cancel())
 
 
 async def input_items(request: Request) -> Response:
