@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from server.watch.seen import MODEL, STRATEGIES, of, watched
 
-from system2.core import PLAIN, Budget, Failed, Meter, Price, Recalled, Usage
+from system2.core import PLAIN, Budget, Failed, Meter, Node, Price, Recalled, Usage
 from system2.engine import Engine, Recall
 from system2.policies.fake import Digits
 from system2.search import best_of, depth_first, mcts
@@ -68,6 +68,18 @@ def summed(spans: Sequence[ReadableSpan], name: str) -> int:
     return sum(attributes(span).get(name, 0) for span in spans)
 
 
+def above(node: Node, drawn: dict[str, ReadableSpan], run: ReadableSpan) -> ReadableSpan:
+    """The span that a node's stands under: the first step of its line, or the step it branches off from."""
+    step = node.parent
+    assert step
+    if step.parent is None:
+        return run
+    if node is step.children[0]:
+        while step.parent and step.parent.parent and step is step.parent.children[0]:
+            step = step.parent
+    return drawn[f"r1/n{step.id}"]
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 @settings(max_examples=4)
 @given(seed=st.integers(0, 2**20), wild=st.booleans())
@@ -94,8 +106,12 @@ def test_the_tree_and_its_cost(name: str, seed: int, wild: bool) -> None:
     for node in nodes:
         one, told = drawn[f"r1/n{node.id}"], attributes(drawn[f"r1/n{node.id}"])
         assert node.step and told["llm.token_count.completion"] == node.step.tokens
-        assert one.parent and one.parent.span_id == seen.run.context.span_id
+        assert one.parent and one.parent.span_id == above(node, drawn, seen.run).context.span_id
         assert one.start_time and one.end_time and one.start_time <= one.end_time
+        if before := node.parent and drawn.get(f"r1/n{node.parent.id}"):
+            assert before.start_time and (
+                one.start_time > before.start_time or one.start_time == one.end_time
+            )
         status = "failed" if node.step.cut else "solved" if node.final else "open"
         assert told["system2.node.status"] == status
 
