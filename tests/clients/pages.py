@@ -15,7 +15,7 @@ from clients.serving import Serving
 PAGES = Path(__file__).parents[2] / "docs" / "clients"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"`([\w-]+\.(?:py|yaml|jsonl))`")
-SHOWN = ("pip install", "npm install", "system2 serve")
+SHOWN = ("pip install", "npm install", "system2 serve", "open-webui serve")
 
 
 def need(module: str, package: str) -> None:
