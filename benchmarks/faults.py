@@ -71,7 +71,7 @@ def main() -> None:
     whole: list[tuple[float, bool]] = []
     faulty: list[tuple[float, bool]] = []
     with Lag() as lag, Server(recorded=kept() is not None) as server:
-        answer(server, QUESTION, "7", Manners(), 60.0)  # loads the SDK
+        answer(server, QUESTION, "7", Manners(), 60.0)  # loads aiohttp
         for n, (question, right) in enumerate(rights.items()):
             good = Manners(seed=given.seed + n, rate=given.rate, per_chunk=given.chunk, right=0.4)
             bad = replace(good, fail=0.10, hang=0.05)

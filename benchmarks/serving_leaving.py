@@ -62,7 +62,7 @@ def main() -> None:
         Lag() as lag,
     ):
         one.backend.behave(Manners())
-        asyncio.run(one.ask(*body_of(0, False)))  # loads the SDK
+        asyncio.run(one.ask(*body_of(0, False)))  # loads aiohttp
         _, since = one.settled(0)
         one.backend.behave(Manners(seed=given.seed, rate=given.rate, length=400))
         lefts = asyncio.run(all_leave(one, given))

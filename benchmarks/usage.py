@@ -203,7 +203,7 @@ def main() -> None:
     given = parser.parse_args()
     met: dict[str, bool] = {}
     with Server() as server:
-        ask(server, strategy=single())  # loads the SDK
+        ask(server, strategy=single())  # loads aiohttp
         for name in given.only.split(","):
             print(f"\n{name}\n")
             met[name] = PARTS[name](server, given)

@@ -25,5 +25,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 800,
     license: { fileName: "licenses.md" },
   },
-  test: { environment: "jsdom", include: ["test/**/*.test.ts"] },
+  test: { environment: "jsdom", include: ["test/**/*.test.{ts,tsx}"] },
 });

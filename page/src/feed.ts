@@ -7,12 +7,14 @@ import { Refused, follow, type Line } from "./sse";
 export type Feed = {
   run: Run;
   line: Line | "refused";
-  trouble: string;
+  trouble: Refused | null; // why it is refused; null: there is no such run
   watch: (changed: () => void) => () => void;
   again: () => void;
   stamp: () => number;
+  over: () => boolean; // has the server told all there is, as far as is known?
 };
 
+const TOGETHER = 80; // milliseconds: a run that is over comes in many pieces, and is drawn once
 const feeds = new Map<string, Feed>();
 
 export function feedOf(id: string): Feed {
@@ -24,11 +26,12 @@ export function feedOf(id: string): Feed {
   const feed: Feed = {
     run: empty(id),
     line: "lost",
-    trouble: "",
+    trouble: null,
+    over: () => feed.line === "done" || feed.line === "refused",
     stamp: () => stamp,
     watch(changed) {
       eyes.add(changed);
-      if (!stop && !feed.run.end) begin();
+      if (!stop && !feed.over()) begin();
       return () => {
         eyes.delete(changed);
         setTimeout(() => eyes.size === 0 && end(), 1_000);
@@ -36,10 +39,15 @@ export function feedOf(id: string): Feed {
     },
     again() {
       end();
+      feed.line = "open";
       begin();
+      tell();
     },
   };
+  let soon: ReturnType<typeof setTimeout> | null = null;
   const tell = () => {
+    if (soon) clearTimeout(soon);
+    soon = null;
     stamp += 1;
     for (const eye of eyes) eye();
   };
@@ -53,7 +61,7 @@ export function feedOf(id: string): Feed {
       (signal) => call(`${RUNS}/${encodeURIComponent(id)}/events?starting_after=${feed.run.seq}`, { signal }),
       (events) => {
         take(feed.run, events);
-        tell();
+        soon ??= setTimeout(tell, TOGETHER);
       },
       (line) => {
         feed.line = line;
@@ -64,7 +72,7 @@ export function feedOf(id: string): Feed {
       .catch((error: unknown) => {
         if (!(error instanceof Refused)) throw error;
         feed.line = "refused";
-        feed.trouble = error.status === 404 ? "" : error.message;
+        feed.trouble = error.status === 404 ? null : error;
         tell();
       })
       .finally(() => {
@@ -75,7 +83,7 @@ export function feedOf(id: string): Feed {
   return feed;
 }
 
-const NONE: Feed = { run: empty(""), line: "done", trouble: "", watch: () => () => undefined, again: () => undefined, stamp: () => 0 };
+const NONE: Feed = { run: empty(""), line: "done", trouble: null, watch: () => () => undefined, again: () => undefined, stamp: () => 0, over: () => true };
 
 /** The run of that name, kept up to date. */
 export function useFeed(id: string | null): Feed {

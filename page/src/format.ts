@@ -27,3 +27,6 @@ export const percent = (share: number, language: Language) =>
 
 export const when = (unix: number | null, language: Language) =>
   unix === null ? "" : new Date(unix * 1000).toLocaleString(LOCALE[language], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+/** A line of Markdown without its marks, where there is room for a line only. */
+export const plain = (line: string) => line.replace(/\*\*|`|^\s*#+\s+/g, "");

@@ -43,12 +43,20 @@ function formulas(typeset: Typeset | null): TokenizerAndRendererExtension[] {
 const escaped = (text: string) =>
   text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
+/** The tags that a model may write itself; all others are shown as they are written. */
+const PLAIN = /^<\/?(?:br|sub|sup|b|i|em|strong|u|s|kbd|mark)\s*\/?>$/i;
+const ADDRESS = /^(?:https?|mailto):/i;
+/** It is asked of every attribute's value, not of addresses alone: one without a scheme is no address. */
+const HARMLESS = /^(?:(?:https?|mailto):|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i;
+
 const purify = DOMPurify(window);
 purify.addHook("afterSanitizeAttributes", (element) => {
+  if (!ADDRESS.test(element.getAttribute("href") ?? "https:")) element.removeAttribute("href"); // none within this server
   if (element.nodeName === "A") {
     element.setAttribute("rel", "noopener noreferrer nofollow");
     element.setAttribute("target", "_blank");
   }
+  if (element.nodeName === "PRE" || element.nodeName === "TABLE") element.setAttribute("tabindex", "0");
 });
 
 /** In 7*8 the star is a sign of the sum, not the beginning of emphasis. */
@@ -60,24 +68,39 @@ function product(text: string, _masked: string, before?: string): Tokens.Em | fa
 
 const parsers = new Map<Typeset | null, Marked>();
 
-/** Safe HTML. Pictures are told by their words, for an address in them would tell others who reads. */
-export function html(text: string, typeset: Typeset | null): string {
+function parserOf(typeset: Typeset | null): Marked {
   let parser = parsers.get(typeset);
   if (!parser) {
     parser = new Marked({ gfm: true, breaks: true, extensions: undefined });
     parser.use({
       extensions: formulas(typeset),
       tokenizer: { emStrong: product },
-      renderer: { image: ({ text: words, href }) => escaped(`[${words || href}]`) },
+      renderer: {
+        image: ({ text: words, href }) => escaped(`[${words || href}]`),
+        html: ({ text: tag, block }) => (PLAIN.test(tag.trim()) ? tag : block ? `<p>${escaped(tag)}</p>` : escaped(tag)),
+      },
     });
     parsers.set(typeset, parser);
   }
-  return purify.sanitize(parser.parse(text, { async: false }), {
+  return parser;
+}
+
+/** Safe HTML, a piece for each block of the text. Pictures are told by their words, for an address in them would
+ * tell others who reads. What can scroll can be reached by keyboard. */
+export function blocks(text: string, typeset: Typeset | null): string[] {
+  const parser = parserOf(typeset);
+  return parser.lexer(text).filter((token) => token.type !== "space" && token.type !== "def").map((token) => safe(parser.parser([token])));
+}
+
+const safe = (markup: string) =>
+  purify.sanitize(markup, {
     USE_PROFILES: { html: true, mathMl: true },
     ADD_TAGS: ["semantics", "annotation"],
     FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "img", "picture", "video", "audio", "source", "track"],
-    FORBID_ATTR: ["style", "id", "name", "srcset", "background"],
+    FORBID_ATTR: ["style", "class", "id", "name", "srcset", "background"],
     ALLOW_DATA_ATTR: false,
-    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+    ALLOWED_URI_REGEXP: HARMLESS,
   });
-}
+
+/** All of it in one piece. */
+export const html = (text: string, typeset: Typeset | null): string => blocks(text, typeset).join("");

@@ -1,4 +1,4 @@
-// What a browser remembers: choices for good, the conversation until it is cleared (with a key: as long as the tab).
+// What a browser remembers: choices for good, conversations until they are deleted (with a key: as long as the tab).
 import { key } from "./api";
 import type { Turn } from "./turn";
 import type { Budget } from "./api";
@@ -14,10 +14,15 @@ export type Choices = {
   theme: Theme;
   list: boolean;
 };
+/** A conversation in the list: its first question, and when it was last written to (Unix milliseconds). */
+export type Chat = { id: string; title: string; at: number };
 
 const CHOICES = "system2.choices";
-const THREAD = "system2.thread";
+const CHATS = "system2.chats";
+const THREAD = "system2.thread.";
 const LONGEST = 50; // turns
+const MOST = 50; // conversations
+const TITLE = 120; // characters
 
 const chinese = () => navigator.language.toLowerCase().startsWith("zh");
 
@@ -32,8 +37,28 @@ export const choose = (value: Choices) => write(localStorage, CHOICES, value);
 
 const place = () => (key.get() ? sessionStorage : localStorage);
 
-export const thread = () => (read(place(), THREAD) as Turn[] | null) ?? [];
-export const keep = (turns: Turn[]) => write(place(), THREAD, turns.slice(-LONGEST));
+/** The conversations, the newest first. */
+export const chats = () => (read(place(), CHATS) as Chat[] | null) ?? [];
+
+export const thread = (chat: string) => (read(place(), THREAD + chat) as Turn[] | null) ?? [];
+
+/** Keep a conversation; the oldest ones make room. */
+export function keep(chat: string, turns: Turn[], now: number): void {
+  const first = turns[0];
+  if (!first) return;
+  const all = chats();
+  const known = all.find((one) => one.id === chat);
+  const title = known?.title ?? first.question.slice(0, TITLE);
+  const rest = all.filter((one) => one.id !== chat);
+  for (const old of rest.splice(MOST - 1)) place().removeItem(THREAD + old.id);
+  write(place(), CHATS, [{ id: chat, title, at: now }, ...rest]);
+  write(place(), THREAD + chat, turns.slice(-LONGEST));
+}
+
+export function forget(chat: string): void {
+  place().removeItem(THREAD + chat);
+  write(place(), CHATS, chats().filter((one) => one.id !== chat));
+}
 
 function read(store: Storage, name: string): unknown {
   try {

@@ -38,9 +38,12 @@ export type End = {
   chosen: string | null;
   usage: Record<string, number>;
 };
+/** What a failed call or a step withheld leaves behind. role: whose; text: the server's own words. */
+export type Remark = { role: string; text: string };
+type Grown = { nodes: Map<string, Step>; below: Map<string, string[]>; answers: Vote[] };
 /** What was spent when the vote stood so. */
 export type Moment = { tokens: number; dollars: number | null; votes: Vote[] };
-export type Run = {
+export type Run = Grown & {
   id: string;
   question: string;
   model: string | null;
@@ -48,11 +51,10 @@ export type Run = {
   raw: boolean;
   seq: number;
   version: number;
-  nodes: Map<string, Step>;
-  below: Map<string, string[]>;
-  answers: Vote[];
+  regrown: Grown | null; // of a run that goes on: what has come again, until it is as much as is shown
+  past: number; // seconds of earlier goes
   meter: Meter | null;
-  notes: string[];
+  notes: Remark[];
   end: End | null;
   course: Moment[];
 };
@@ -62,7 +64,7 @@ export const ROOT = "n0";
 export function empty(id: string): Run {
   return {
     id, question: "", model: null, settings: {}, raw: false, seq: -1, version: 0, nodes: new Map(), below: new Map(),
-    answers: [], meter: null, notes: [], end: null, course: [],
+    answers: [], regrown: null, past: 0, meter: null, notes: [], end: null, course: [],
   };
 }
 
@@ -79,42 +81,40 @@ export function take(run: Run, events: Heard[]): Run {
 }
 
 function one(run: Run, event: Heard): void {
+  const at = run.regrown ?? run;
   switch (event.type) {
     case "system2:run.started":
       run.question = event.question as string;
       run.model = (event.model as string) ?? null;
       run.settings = event.settings as Record<string, string>;
       run.raw = event.raw === true;
-      run.nodes.clear(); // a run that goes on grows anew
-      run.below.clear();
-      run.answers = [];
-      run.end = null;
-      run.course = [];
+      if (event.resumed === true) goesOn(run);
       break;
     case "system2:node.added":
       for (const node of event.nodes as Step[]) {
-        run.nodes.set(node.id, node);
-        const siblings = run.below.get(node.parent);
+        at.nodes.set(node.id, node);
+        const siblings = at.below.get(node.parent);
         if (siblings) siblings.push(node.id);
-        else run.below.set(node.parent, [node.id]);
+        else at.below.set(node.parent, [node.id]);
       }
+      if (run.regrown && run.regrown.nodes.size >= run.nodes.size) show(run, run.regrown);
       break;
     case "system2:node.updated":
       for (const part of event.nodes as (Partial<Step> & { id: string })[]) {
-        const known = run.nodes.get(part.id);
-        if (known) run.nodes.set(part.id, { ...known, ...part });
+        const known = at.nodes.get(part.id);
+        if (known) at.nodes.set(part.id, { ...known, ...part, summary: part.summary || known.summary });
       }
       break;
     case "system2:answer.candidate":
-      run.answers = event.answers as Vote[];
+      at.answers = event.answers as Vote[];
       break;
     case "system2:note":
-      run.notes.push(event.text as string);
+      run.notes.push({ role: (event.role as string) ?? "", text: event.text as string });
       break;
     case "system2:budget": {
       const meter = event as unknown as Meter;
       run.meter = { ...meter, seconds: meter.seconds ?? run.meter?.seconds ?? null };
-      if (run.answers.length) {
+      if (run.answers.length && !run.regrown) {
         const dollars = meter.dollars === null ? null : Number(meter.dollars);
         run.course.push({ tokens: meter.tokens, dollars, votes: run.answers });
       }
@@ -122,8 +122,41 @@ function one(run: Run, event: Heard): void {
     }
     case "system2:run.finished":
       run.end = event as unknown as End;
+      if (run.regrown) settle(run, run.regrown);
       break;
   }
+}
+
+/** The run goes on: its tree grows anew, from what was paid for, and the old one is shown meanwhile. */
+function goesOn(run: Run): void {
+  run.past += run.end?.seconds ?? run.meter?.seconds ?? 0;
+  if (run.meter) run.meter = { ...run.meter, seconds: 0 };
+  run.end = null;
+  run.regrown = { nodes: new Map(), below: new Map(), answers: [] };
+}
+
+const same = (one: Step | undefined, two: Step | undefined) =>
+  one !== undefined && two !== undefined && one.parent === two.parent && one.tokens === two.tokens && one.title === two.title && one.answer === two.answer;
+const voters = (answers: Vote[]) => answers.reduce((sum, vote) => sum + vote.votes, 0);
+
+/** Show the tree that grew anew. What summaries said of a step is told once only, and is kept. */
+function show(run: Run, grown: Grown): void {
+  for (const [id, step] of grown.nodes) {
+    const before = run.nodes.get(id);
+    if (!step.summary && before?.summary && same(before, step)) grown.nodes.set(id, { ...step, summary: before.summary });
+  }
+  run.nodes = grown.nodes;
+  run.below = grown.below;
+  if (voters(grown.answers) >= voters(run.answers)) run.answers = grown.answers;
+  run.regrown = null;
+}
+
+/** It ended before all had come again: the larger tree stays, if it is the same one; and the larger vote. */
+function settle(run: Run, grown: Grown): void {
+  const chosen = run.end?.chosen;
+  if (chosen && !same(run.nodes.get(chosen), grown.nodes.get(chosen))) show(run, grown);
+  else if (voters(grown.answers) > voters(run.answers)) run.answers = grown.answers;
+  run.regrown = null;
 }
 
 export const children = (run: Run, id: string): string[] => run.below.get(id) ?? [];

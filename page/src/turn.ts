@@ -1,6 +1,7 @@
 // One turn of the chat, folded from the Responses stream. Pure: knows no network; the clock is handed in.
 import type { Heard } from "./sse";
 import type { Budget } from "./api";
+import type { End } from "./run";
 
 export type State = "waiting" | "thinking" | "answering" | "done" | "incomplete" | "stopped" | "failed";
 export type Turn = {
@@ -14,7 +15,9 @@ export type Turn = {
   seq: number;
   state: State;
   began: number; // milliseconds, by this machine's clock
-  thinking: number | null; // milliseconds, once it is over
+  thinking: number | null; // milliseconds, once it is over; of all goes together
+  past: number; // milliseconds of earlier goes at the same run
+  further: boolean; // its run goes on past the reply: it is the run that is followed then
   summaries: string[];
   raw: string;
   answer: string;
@@ -28,7 +31,7 @@ export type Turn = {
 export function asked(id: string, question: string, model: string, effort: string, budget: Budget, now: number): Turn {
   return {
     id, question, model, effort, budget, response: null, run: null, seq: -1, state: "waiting", began: now, thinking: null,
-    summaries: [], raw: "", answer: "", tokens: null, dollars: null, why: null, error: null, code: null,
+    past: 0, further: false, summaries: [], raw: "", answer: "", tokens: null, dollars: null, why: null, error: null, code: null,
   };
 }
 
@@ -119,6 +122,26 @@ export function ended(turn: Turn, reply: Reply, now: number): Turn {
 export const failed = (turn: Turn, message: string, code: string | null): Turn => ({
   ...turn, state: "failed", error: message, code,
 });
+
+/** The turn whose run has been given more and goes on. What it had answered stands until there is better. */
+export const furthered = (turn: Turn, now: number): Turn =>
+  live(turn) ? turn : { ...turn, state: "thinking", further: true, past: turn.thinking ?? 0, thinking: null, began: now, why: null, error: null, code: null };
+
+/** The turn when its run, which went on, has come to an end; null: the server told of none. */
+export function concluded(turn: Turn, end: End | null, now: number): Turn {
+  if (!end) return { ...failed(turn, "", "broken"), further: false, thinking: turn.past + now - turn.began };
+  const answer = end.answer ?? turn.answer;
+  return {
+    ...turn,
+    further: false,
+    state: end.why === "cancelled" ? "stopped" : end.why === "failed" ? "failed" : answer ? "done" : "incomplete",
+    answer,
+    why: end.why,
+    tokens: end.usage.reasoning ?? turn.tokens,
+    dollars: end.cost === null ? null : Number(end.cost),
+    thinking: turn.past + end.seconds * 1000,
+  };
+}
 
 const put = (list: string[], at: number, text: string) => Object.assign([...list], { [at]: text }) as string[];
 const added = (list: string[], at: number, text: string) => put(list, at, (list[at] ?? "") + text);

@@ -26,11 +26,27 @@ describe("a run folded from its events", () => {
     expect(children(run, "n0")).toEqual(["n1"]);
     expect(run.seq).toBe(2);
   });
-  it("begins anew when a run goes on", () => {
+  const resumed = () => event("run.started", { question: "Why?", settings: {}, raw: true, resumed: true });
+  it("goes on: what there was is shown until as much has grown again, and stands as it was told", () => {
     const run = grow(3, 2, 1);
-    take(run, [end("n2", "0"), event("run.started", { question: "Why?", settings: {}, raw: true, resumed: true })]);
-    expect(run.nodes.size).toBe(0);
-    expect(run.end).toBeNull();
+    take(run, [
+      event("node.updated", { nodes: [{ id: "n1", summary: "Trying" }] }), event("answer.candidate", { answers: [vote("0", 3)] }), budget(90),
+      end("n2", "0"), resumed(), event("node.added", { nodes: [node(1, 0), node(2, 1)] }), event("answer.candidate", { answers: [vote("0", 1)] }),
+    ]);
+    expect([run.nodes.size, run.answers, run.end, run.past]).toEqual([6, [vote("0", 3)], null, 2.5]);
+    take(run, [event("node.added", { nodes: [node(3, 0), node(4, 3), node(5, 0), node(6, 5), node(7, 0)] }), event("answer.candidate", { answers: [vote("0", 4)] })]);
+    expect([run.nodes.size, run.answers, run.nodes.get("n1")?.summary]).toEqual([7, [vote("0", 4)], "Trying"]);
+    expect(children(run, "n0")).toEqual(["n1", "n3", "n5", "n7"]);
+  });
+  it("keeps tree and vote when it is stopped before all has grown again", () => {
+    const run = grow(3, 2, 1);
+    take(run, [event("answer.candidate", { answers: [vote("0", 3)] }), end(null, null), resumed(), event("node.added", { nodes: [node(1, 0)] }), end(null, null)]);
+    expect([run.nodes.size, run.answers, run.regrown, run.past]).toEqual([6, [vote("0", 3)], null, 2.5]);
+  });
+  it("believes the new tree where the answer stands in another place", () => {
+    const run = grow(3, 2, 1);
+    take(run, [end(null, null), resumed(), event("node.added", { nodes: [node(1, 0, { tokens: 9, answer: "8" })] }), end("n1", "8")]);
+    expect([run.nodes.size, best(run)]).toEqual([1, "n1"]);
   });
   it("remembers how the vote stood at what cost", () => {
     const run = take(empty("r"), [

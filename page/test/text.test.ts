@@ -19,6 +19,10 @@ describe("text of a model", () => {
       for (const link of place.querySelectorAll("a")) expect(link.getAttribute("href") ?? "", text).not.toMatch(/script/);
     }
   });
+  it("shows HTML as it is written, but for plain tags that say how a word looks", () => {
+    expect(html("a<br>H<sub>2</sub>O <div class='gate'>x</div>", null)).toBe("<p>a<br>H<sub>2</sub>O &lt;div class='gate'&gt;x&lt;/div&gt;</p>\n");
+    expect(html("<div>\nx\n</div>", null)).toBe("<p>&lt;div&gt;\nx\n&lt;/div&gt;</p>");
+  });
   it("opens links elsewhere without telling where from", () => {
     expect(html("[x](https://example.org)", null)).toBe('<p><a href="https://example.org" rel="noopener noreferrer nofollow" target="_blank">x</a></p>\n');
   });
@@ -27,10 +31,15 @@ describe("text of a model", () => {
       "<p>(7*8)-(4*8) = 2**3, <em>not</em> so <strong>bold</strong> 这是<strong>重点</strong>的</p>\n",
     );
   });
+  it("keeps what gives a list or a table its form, and no address within the server", () => {
+    expect(html("3. three\n4. four", null)).toContain('<ol start="3">');
+    expect(html("| a |\n|--:|\n| 1 |", null)).toContain('<td align="right">');
+    expect(html("[x](/v1/models) [y](#/runs) [z](data:text/html,1)", null)).not.toContain("href");
+  });
   it("sets formulas as MathML, and leaves prices alone", async () => {
     const typeset = await typesetter();
     expect(html("so $a^2$ is", typeset)).toMatch(/<math[\s\S]*<msup>/);
-    expect(html("$$\\frac{1}{2}$$", typeset)).toMatch(/<mfrac>/);
+    expect(html("$$\\frac{1}{2}$$", typeset)).toMatch(/<math[^>]* display="block"[\s\S]*<mfrac>/);
     expect(html("\\(x\\)", typeset)).toMatch(/<math/);
     expect(html("it costs $5 or $6 today", typeset)).toBe("<p>it costs $5 or $6 today</p>\n");
     expect(html("$\\frac{$ is broken", typeset)).not.toMatch(/undefined/);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Heard } from "../src/sse";
-import { asked, hear, label, live } from "../src/turn";
+import { asked, concluded, furthered, hear, label, live } from "../src/turn";
 
 let number = 0;
 const event = (type: string, body: object): Heard => ({ type: `response.${type}`, sequence_number: number++, ...body });
@@ -29,5 +29,15 @@ describe("a turn folded from the Responses stream", () => {
     expect([spent.state, spent.answer, spent.why]).toEqual(["incomplete", "", "max_output_tokens"]);
     const broke = hear(fresh(), [event("failed", { response: reply("failed", { error: { message: "no", code: "server_error" } }) })], 0);
     expect([broke.state, broke.error]).toEqual(["failed", "no"]);
+  });
+  it("goes on with its run as one turn: the time adds up, the old answer stands until there is a better one", () => {
+    const stopped = { ...fresh(), state: "stopped" as const, thinking: 5_000, answer: "3", run: "r1", why: "cancelled" };
+    const going = furthered(stopped, 20_000);
+    expect([live(going), going.past, going.began, going.answer, going.why]).toEqual([true, 5_000, 20_000, "3", null]);
+    expect(furthered(going, 30_000)).toBe(going);
+    const end = { answer: null, why: "cancelled", samples: 2, cost: "0.1", seconds: 4, chosen: null, usage: { reasoning: 90 } };
+    expect(concluded(going, end, 0)).toMatchObject({ state: "stopped", answer: "3", thinking: 9_000, tokens: 90, dollars: 0.1, why: "cancelled", further: false });
+    expect(concluded(going, { ...end, answer: "4", why: "converged" }, 0)).toMatchObject({ state: "done", answer: "4" });
+    expect(concluded(going, null, 21_000)).toMatchObject({ state: "failed", code: "broken", thinking: 6_000 });
   });
 });

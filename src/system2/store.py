@@ -11,7 +11,6 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -43,6 +42,13 @@ KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in typing.get_args(E
 
 def folder() -> Path:
     """Where this user's traces lie."""
+    return _folder(os.environ.get("XDG_DATA_HOME"), os.environ.get("HOME"))
+
+
+@cache
+def _folder(
+    *home: str | None,
+) -> Path:  # what it hangs on: to ask for it anew takes a tenth of a millisecond
     return user_data_path("system2") / "runs"
 
 
@@ -66,39 +72,56 @@ class Trace:
 
     def __init__(self, run: str, place: Path | None = None, *, again: bool = False) -> None:
         place = place or folder()
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = place / f"{run}.jsonl"
         self.fault: OSError | None = None
         self._kept: set[tuple[int, int]] = set()  # continuations whose steps stand in a reply
-        if not again:  # questions are their owner's alone
-            self.path.touch(0o600, exist_ok=False)
-        self._file = self.path.open("a", encoding="utf-8")
+        self._lines: list[str] = []  # not yet given to the system
+        how = os.O_WRONLY | os.O_APPEND | (0 if again else os.O_CREAT | os.O_EXCL)
+        try:
+            self._file = os.open(self.path, how, 0o600)  # questions are their owner's alone
+        except FileNotFoundError:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self.path, how, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if again:
+                os.truncate(self.path, whole(self.path))
         except OSError:
-            self._file.close()
+            os.close(self._file)
             raise
-        os.truncate(self.path, whole(self.path))
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Piece) or self.fault:
+        if isinstance(event, Piece) or self.fault or self._file < 0:
             return
         try:
-            self._file.write(self._line(event) + "\n")
+            self._lines.append(self._line(event))
             if isinstance(event, FLUSHED):
-                self._file.flush()
+                self._flush()
             if isinstance(event, Finished):
-                self._file.close()
+                self.close()
         except OSError as error:
             self.fault = error
-            with suppress(OSError):  # it would write once more what it could not
-                self._file.close()
+            self._lines.clear()
+            self.close()
             if isinstance(event, Resumed):
                 raise  # unwritten, all that follows would be paid for again the next time
 
     def close(self) -> None:
         """Write no more, and let others."""
-        self._file.close()
+        if self._file < 0:
+            return
+        try:
+            self._flush()
+        finally:
+            file, self._file = self._file, -1
+            os.close(file)
+
+    def _flush(self) -> None:
+        """Give to the system what was told since."""
+        left = memoryview("".join(f"{line}\n" for line in self._lines).encode())
+        self._lines.clear()
+        while left:
+            left = left[os.write(self._file, left) :]
 
     def _line(self, event: Event) -> str:
         """The event as it is kept: a node's step stands in the reply that brought it, and only there."""
@@ -203,16 +226,16 @@ def _decoded(body: dict[str, Any], step: Callable[[dict[str, Any]], Step] | None
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
-    if value is None or isinstance(value, str | int | float):  # by far most are
+    kind = cast(type[Any], type(value))
+    if kind in _AS_IT_IS:  # by far most are
         return value
-    if is_dataclass(value):
-        entries = {field.name: getattr(value, field.name) for field in fields(value)}
-        rests = _rests(cast(type[Any], type(value)))
-        return {
-            name: _plain(entry)
-            for name, entry in entries.items()
-            if not (_is_empty(entry) and _is_empty(rests[name]) and entry == rests[name])
-        }
+    if is_dataclass(kind):
+        body: dict[str, Any] = {}
+        for name, rest in _named(kind):
+            entry = getattr(value, name)
+            if not (rest is not MISSING and _is_empty(entry) and entry == rest):
+                body[name] = entry if type(entry) in _AS_IT_IS else _plain(entry)
+        return body
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in cast(list[Any], value)]
     if isinstance(value, dict):
@@ -220,6 +243,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     return value
+
+
+@cache
+def _named(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """The fields of a class, and what each is that may be left out; MISSING: it may not."""
+    rests = _rests(kind)
+    names = [field.name for field in fields(kind)]
+    return tuple((name, rests[name] if _is_empty(rests[name]) else MISSING) for name in names)
 
 
 def _is_empty(entry: Any) -> bool:
@@ -269,4 +300,5 @@ def _value(kind: Any, value: Any) -> Any:
     return value
 
 
+_AS_IT_IS = frozenset({type(None), str, int, float, bool})
 _PLAIN: dict[Any, Any] = {str: str, int: int, float: int | float, bool: bool}

@@ -260,6 +260,6 @@ def test_many_at_once_are_all_counted() -> None:
         assert 0 < sum(h.failure is not None for h in heard) < 32
 
 
-def test_the_sdk_is_imported_late() -> None:
-    code = "import sys, system2.policies.chat; sys.exit('openai' in sys.modules)"
+def test_aiohttp_is_imported_late() -> None:
+    code = "import sys, system2.policies.chat; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

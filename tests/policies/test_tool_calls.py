@@ -16,6 +16,7 @@ from policies.speaking_server import Body, Refusal, Speaking, Turn, calling
 
 from system2.core import Content, Message, Problem, Request, Step, Style, Tool, ToolCall
 from system2.policies.chat import Chat
+from system2.policies.endpoint import Fault
 from system2.policies.prompts import messages
 from system2.policies.refusals import takes_none
 from system2.policies.toolcalls import Calls, canonical, compact
@@ -320,7 +321,7 @@ def test_an_image_that_cannot_be_read_says_nothing_of_others() -> None:
     ],
 )
 def test_what_a_refusal_says_of_images(said: str, none: bool) -> None:
-    error = SimpleNamespace(status_code=400, message=said)
+    error = Fault("refused", {"message": said}, status=400)
     assert takes_none(error, "images") is none
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -86,5 +87,77 @@ def test_one_connection_too_many(monkeypatch: pytest.MonkeyPatch):
                 assert await reader.read() == b""
             for _, one in [*held, (reader, writer)]:
                 one.close()
+
+    asyncio.run(run())
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (b"GET /", b"a" * 4096),
+        (HEAD + b"X-A: ", b"a" * 4096),
+        (HEAD, b"X-A: b\r\n" * 500),
+        (CHUNKED + b"0\r\nX-A: ", b"a" * 4096),
+        (CHUNKED + b"0\r\n", b"X-A: b\r\n" * 500),
+        (CHUNKED + b"1;", b"a" * 4096),
+    ],
+)
+def test_what_is_no_body_has_an_end(begun: bytes, more: bytes):
+    async def run() -> None:
+        async with serving() as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begun)
+            sent = 0
+            with suppress(ConnectionError):
+                while sent < 8 * 2**20:
+                    writer.write(more)
+                    sent += len(more)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+            assert sent < 8 * 2**20  # nobody reads it to the end
+            writer.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "said", [b"X / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\x16\x03\x01"]
+)
+def test_what_is_no_request_is_told_so(said: bytes):
+    async def run() -> None:
+        async with serving() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 400") and b"application/json" in head
+            assert json.loads(body)["error"]["type"] == "invalid_request_error"
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_blank_lines_keep_no_connection(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Patient, "head", 0.3)
+
+    async def run() -> None:
+        async with serving() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET)
+            assert b"200" in await reader.readuntil(b"ok")
+
+            async def blank() -> None:
+                while True:
+                    writer.write(b"\r\n")
+                    await asyncio.sleep(0.02)
+
+            writing = asyncio.create_task(blank())
+            with suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 30) == b""
+            writing.cancel()
+            writer.close()
 
     asyncio.run(run())

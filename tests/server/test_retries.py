@@ -86,6 +86,7 @@ def test_a_search_that_was_given_up_goes_on_and_buys_nothing_twice(
                 again = await one.ask(path, given, **{"Idempotency-Key": "k"})
                 assert again.status == 200, again.body
                 assert len(traces()) == 1 and bought_twice(backend) == 0
+                await until(lambda: backend.records[-1].outcome != "begun")
                 assert [r.outcome for r in backend.records] == ["done", "gone", "done"]
                 await one.idle()
                 booked = await one.booked()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from system2.effort import EFFORTS
+from system2.options import Options
 from system2.server.errors import ApiError
-from system2.server.served import Models, Served, configured, ruled
+from system2.server.served import Models, Served, card, configured, ruled
 
 
 def written(folder: Path, text: str) -> Path:
@@ -55,3 +57,9 @@ def test_a_name_may_carry_an_effort():
             models.find(name)
     with pytest.raises(ApiError, match="must provide a model"):
         models.find(None)
+
+
+def test_a_card_says_what_each_effort_may_spend():
+    told = card(Served("m", Options()))["system2"]
+    assert told["budgets"] == {name: row.tokens for name, row in EFFORTS.items()}
+    assert set(told["efforts"]) <= set(told["budgets"])

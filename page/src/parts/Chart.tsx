@@ -7,6 +7,7 @@ import { CanvasRenderer } from "echarts/renderers";
 import { dollars, percent, short } from "../format";
 import { shares, type Run } from "../run";
 import { useLanguage, useWords } from "../words";
+import type { Words } from "../words/en";
 
 use([LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
 
@@ -15,6 +16,7 @@ export default function Chart({ runs, stamp }: { runs: Run[]; stamp: number }) {
   const language = useLanguage();
   const place = useRef<HTMLDivElement>(null);
   const paid = runs.some((run) => run.course.some((moment) => moment.dollars));
+  const light = useLight();
   const [by, setBy] = useState<"tokens" | "dollars">("tokens");
   useEffect(() => {
     const box = place.current!;
@@ -28,13 +30,13 @@ export default function Chart({ runs, stamp }: { runs: Run[]; stamp: number }) {
       animation: false,
       color: colours,
       textStyle: { fontFamily: style.fontFamily },
-      grid: { left: 56, right: 24, top: 44, bottom: 48 },
-      legend: { top: 4, textStyle: { color: ink }, data: runs.map((run, n) => name(run, n)) },
+      grid: { left: 52, right: 24, top: 24 + 22 * runs.length, bottom: 48 },
+      legend: { top: 0, left: 0, orient: "vertical", itemGap: 6, textStyle: { color: ink, width: box.clientWidth - 60, overflow: "truncate" }, data: runs.map((run, n) => name(run, n, words)) },
       tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value: unknown) => percent(Number(value), language) },
       xAxis: { ...axis, type: "value", name: by === "dollars" ? words.dollars : words.tokens, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: ink }, axisLabel: { color: ink, formatter: said } },
-      yAxis: { ...axis, type: "value", min: 0, max: 1, name: words.share, nameTextStyle: { color: ink, align: "left" }, axisLabel: { color: ink, formatter: (value: number) => percent(value, language) } },
+      yAxis: { ...axis, type: "value", min: 0, max: 1, axisLabel: { color: ink, formatter: (value: number) => percent(value, language) } },
       series: runs.map((run, n) => ({
-        name: name(run, n),
+        name: name(run, n, words),
         type: "line",
         step: "end",
         symbolSize: 5,
@@ -48,7 +50,7 @@ export default function Chart({ runs, stamp }: { runs: Run[]; stamp: number }) {
       sized.disconnect();
       chart.dispose();
     };
-  }, [runs[0], runs[1], stamp, by, language, words]);
+  }, [runs[0], runs[1], stamp, by, language, words, light]);
   return (
     <>
       {paid && (
@@ -60,9 +62,28 @@ export default function Chart({ runs, stamp }: { runs: Run[]; stamp: number }) {
           </select>
         </label>
       )}
+      <p className="small soft">{words.share}</p>
       <div className="canvas" ref={place} role="img" aria-label={words.chart} />
     </>
   );
 }
 
-const name = (run: Run, n: number) => `${n + 1}. ${[run.settings.effort, run.question.slice(0, 28)].filter(Boolean).join(" · ")}`;
+/** Which light the page is seen in: a canvas does not change its colours by itself. */
+function useLight(): string {
+  const seen = () => `${document.documentElement.dataset.theme} ${matchMedia("(prefers-color-scheme: dark)").matches}`;
+  const [light, setLight] = useState(seen);
+  useEffect(() => {
+    const look = () => setLight(seen());
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const own = new MutationObserver(look);
+    own.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    system.addEventListener("change", look);
+    return () => {
+      own.disconnect();
+      system.removeEventListener("change", look);
+    };
+  }, []);
+  return light;
+}
+
+const name = (run: Run, n: number, words: Words) => `${n + 1}. ${[words.efforts[run.settings.effort ?? ""] ?? run.settings.effort, run.question.slice(0, 28)].filter(Boolean).join(" · ")}`;

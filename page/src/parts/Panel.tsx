@@ -4,10 +4,13 @@ import type { Budget } from "../api";
 import { useFeed } from "../feed";
 import { whole } from "../format";
 import { plan } from "../layout";
+import { RUNS, addressOf } from "../place";
 import { ROOT, best } from "../run";
 import { useLanguage, useWords } from "../words";
 import { Meters } from "./Meters";
+import { Notes } from "./Notes";
 import { StepSide } from "./StepSide";
+import { Trouble } from "./Trouble";
 import { TreeGraph } from "./TreeGraph";
 import { TreeList } from "./TreeList";
 import { Votes } from "./Votes";
@@ -39,20 +42,28 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
   const grow = (box: string) => setPages((now) => new Map(now).set(box, (now.get(box) ?? 0) + 1));
   const tree = { plan: found, run, selected, select: setSelected, toggle, grow };
   const box = found.boxes.find((one) => one.id === selected);
+  const going = !feed.over();
+  if (feed.line === "refused")
+    return (
+      <aside className="panel" aria-label={words.tree}>
+        {close && <div className="head"><h2 tabIndex={-1}>{words.tree}</h2><button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} /></div>}
+        {feed.trouble ? <Trouble fault={feed.trouble} /> : <p className="wrong" role="alert">{words.missing}</p>}
+        <p><a href={addressOf(RUNS)}>{words.runs}</a></p>
+      </aside>
+    );
   return (
     <aside className="panel" aria-label={words.tree}>
       <div className="head">
-        <h2>{words.tree}</h2>
-        <div className="choice" role="group">
+        <h2 tabIndex={-1}>{words.tree}</h2>
+        <div className="choice" role="group" aria-label={words.shape}>
           <button aria-pressed={!list} onClick={() => setList(false)}>{words.graph}</button>
           <button aria-pressed={list} onClick={() => setList(true)}>{words.list}</button>
         </div>
         {close && <button className="close" onClick={close} aria-label={words.closePanel} title={words.closePanel} />}
       </div>
-      {feed.line === "refused" && <p className="wrong" role="alert">{feed.trouble || words.missing}</p>}
-      {feed.line === "lost" && run.seq >= 0 && !run.end && <p className="soft" role="status">{words.lost}</p>}
-      <Meters run={run} more={more} live={!run.end && feed.line !== "done"} />
-      {feed.line !== "refused" && <div className="tree">
+      {feed.line === "lost" && run.seq >= 0 && <p className="soft" role="status">{words.lost}</p>}
+      <Meters run={run} more={more} live={going} />
+      <div className="tree">
         {found.boxes.length < 2 ? (
           <p className="soft still">{words.nothingYet}</p>
         ) : list ? (
@@ -60,15 +71,11 @@ export function Panel({ run: id, list, setList, close, more }: Given) {
         ) : (
           <TreeGraph {...tree} />
         )}
-      </div>}
-      {found.hidden > 0 && <p className="soft small">{words.hiddenBoxes(whole(found.hidden, language))}</p>}
+      </div>
+      {found.hidden > 0 && <p className="soft small">{words.hiddenBoxes(found.hidden, whole(found.hidden, language))}</p>}
       {box && box.kind !== "root" && <StepSide key={box.id} box={box} run={run} />}
       <Votes run={run} />
-      {run.notes.length > 0 && (
-        <ul className="notes">
-          {[...new Set(run.notes)].slice(-3).map((note) => <li key={note}>{note}</li>)}
-        </ul>
-      )}
+      <Notes notes={run.notes} />
     </aside>
   );
 }

@@ -30,7 +30,7 @@ export function StepSide({ box, run }: { box: Box; run: Run }) {
   return (
     <section className="side">
       <h3>
-        {steps.length > 1 ? words.nSteps(steps.length) : last ? words.step(last.depth) : words.nLines(number(lines, language))}
+        {steps.length > 1 ? words.nSteps(steps.length) : last ? words.step(last.depth) : words.nLines(lines, number(lines, language))}
         {last?.answer != null && <span className="result">{last.answer}</span>}
       </h3>
       <dl>

@@ -34,26 +34,26 @@ export function Thoughts({ turn, raw, setRaw, unreadable, opened, open }: Given)
     if (box && thinking && box.scrollHeight - box.scrollTop - box.clientHeight < 120) box.scrollTop = box.scrollHeight;
   }, [turn.summaries, turn.raw, thinking]);
 
-  const ms = thinking ? Math.max(0, time - turn.began) : (turn.thinking ?? 0);
+  const ms = thinking ? turn.past + Math.max(0, time - turn.began) : (turn.thinking ?? 0);
   const facts = thinking
     ? [seconds(ms, language)]
     : [
-        turn.tokens !== null && words.nTokens(whole(turn.tokens, language)),
+        turn.tokens !== null && words.nTokens(turn.tokens, whole(turn.tokens, language)),
         turn.dollars !== null && (turn.dollars ? dollars(turn.dollars, language) : words.free),
         turn.why && turn.why !== "answered" && (words.whys[turn.why] ?? turn.why),
       ].filter((fact) => fact !== false && fact !== null && fact !== "");
-  const head = thinking ? (label(turn) ?? (turn.state === "waiting" ? words.waiting : words.thinking)) : words.thought(seconds(ms, language));
+  const head = thinking ? ((turn.further ? null : label(turn)) ?? (turn.state === "waiting" ? words.waiting : words.thinking)) : words.thought(seconds(ms, language));
   const id = `thoughts-${turn.id}`;
   if (!live(turn) && turn.run === null) return null; // nothing was thought
   return (
     <section className={thinking ? "thoughts going" : "thoughts"}>
       <div className="line">
         <button className="head" aria-expanded={shown} aria-controls={id} onClick={() => setShown(!shown)}>
-          <span className="label" key={head} aria-live={thinking ? "polite" : undefined}>{head}</span>
+          <span aria-live={thinking ? "polite" : undefined}><span className="label" key={head}>{head}</span></span>
           {facts.map((fact) => <span className="fact" key={String(fact)}>{fact}</span>)}
         </button>
         {turn.run && (
-          <button className="peek" aria-pressed={opened} onClick={open}>{words.openTree}</button>
+          <button className="peek" data-run={turn.run} aria-expanded={opened} onClick={open}>{words.openTree}</button>
         )}
       </div>
       {shown && (

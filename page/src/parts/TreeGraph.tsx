@@ -122,9 +122,12 @@ function Graph({ plan, run, selected, select, toggle, grow }: Given) {
       select(next);
     }
   };
+  const at = plan.boxes.find((box) => box.id === selected);
+  const step = run.nodes.get(at?.steps[0] ?? "");
   return (
     <>
-    <div className="graph" ref={place} tabIndex={0} role="group" aria-label={words.tree} onKeyDown={keys}>
+    <p className="unseen" role="status">{[step?.summary || step?.title, at?.answer].filter(Boolean).join(": ")}</p>
+    <div className="graph" ref={place} tabIndex={0} role="application" aria-label={`${words.tree}. ${words.keys}`} onKeyDown={keys}>
       <ReactFlow
         nodes={nodes}
         edges={edges}

@@ -41,7 +41,7 @@ export function Votes({ run }: { run: Run }) {
         </tbody>
       </table>
       {run.answers.length > FEW && !every && (
-        <button onClick={() => setEvery(true)}>{words.moreLines(whole(run.answers.length - FEW, language))}</button>
+        <button onClick={() => setEvery(true)}>{words.moreLines(words.nAnswers(run.answers.length - FEW, whole(run.answers.length - FEW, language)))}</button>
       )}
     </section>
   );

@@ -20,11 +20,12 @@ def run_serve(options: argparse.Namespace) -> int:
     """Serve."""
     from system2.cli.serve import serve
 
+    calm()
     return serve(options)
 
 
 def run_ask(options: argparse.Namespace) -> int:
-    """Import late: the decoder and the SDK are not needed for --help."""
+    """Import late: the decoder is not needed for --help."""
     from system2.cli.ask import ask
 
     calm()

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,7 +37,17 @@ def serve(options: argparse.Namespace) -> int:
     del uvicorn
     process = Process(settings_of(options), models_of(options), said)
     sock = bound(options.host, options.port)
-    return asyncio.run(process.run(sock, (signal.SIGINT, signal.SIGTERM)))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(process.run(sock, (signal.SIGINT, signal.SIGTERM)))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is to be had: a request costs a third less; else Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def said(text: str) -> None:

@@ -1,20 +1,17 @@
-"""A policy behind any OpenAI-compatible server, through the official SDK. Knows nothing about trees or budgets.
-
-`openai` is imported at the first call, in a thread: it takes seconds.
-"""
+"""A policy behind any OpenAI-compatible server. Knows nothing about trees or budgets."""
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from system2.core import Bill, CallFailed, Delta, Format, Request, Usage
 from system2.policies import plain
-from system2.policies.clients import Clients
+from system2.policies.endpoint import Endpoint, Fault, Stream
 from system2.policies.failures import Failures
 from system2.policies.patience import Patience
 from system2.policies.prompts import Prefill, messages, prefills
@@ -102,7 +99,7 @@ class Chat:
         self._failures = Failures(model, base_url, key, timeout)
         self._stretch = 1.0  # how far a bill exceeded the bound on the prompt
         self._share: float | None = None  # prompt tokens of the last bill in its bound
-        self._clients = Clients(base_url, key, timeout)
+        self._endpoint = Endpoint(base_url, key, timeout)
         self._patience = Patience(timeout)
 
     def __repr__(self) -> str:
@@ -146,7 +143,7 @@ class Chat:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
-        await self._clients.aclose()
+        await self._endpoint.aclose()
 
     # ---------------------------------------------------------------- one call to the server
 
@@ -160,27 +157,27 @@ class Chat:
         silence, first = 0.0, True
         failure: CallFailed | None = None
         try:
-            async with stream:
+            async with aclosing(stream):
                 if prefills(request, self.prefill) and request.style.prefix:
                     for row in rows:
                         for delta in row.write(request.style.prefix):
                             yield delta
-                pieces: AsyncIterator[Any] = aiter(stream)
-                while True:
-                    piece = anext(pieces, None)
-                    chunk, silence = await self._patience.wait(piece, silence, first=first)
-                    if chunk is None:
-                        break
-                    first, told = False, plain.chunk(chunk)
-                    counts = told.usage or counts
-                    for choice in told.choices or ():
-                        index = int(choice.index or 0)
-                        row = rows[index] if index < len(rows) else None
-                        for delta in row.take(choice) if row else ():
-                            yield delta
-                    if all(row.ended for row in rows) and any(row.over for row in rows):
-                        break  # the step is whole, and the server would write on
-        except (self._clients.sdk.OpenAIError, ValueError) as error:
+                over = False
+                while not over:
+                    came, silence = await self._patience.wait(stream.read(), silence, first=first)
+                    first, over = False, not came
+                    for chunk in came:
+                        told = plain.chunk(chunk)
+                        counts = told.usage or counts
+                        for choice in told.choices or ():
+                            index = int(choice.index or 0)
+                            row = rows[index] if index < len(rows) else None
+                            for delta in row.take(choice) if row else ():
+                                yield delta
+                        if all(row.ended for row in rows) and any(row.over for row in rows):
+                            over = True  # the step is whole, and the server would write on
+                            break
+        except (Fault, ValueError) as error:
             failure = self._failures.of(error, begun=True)
         except TimeoutError:
             failure = self._failures.silent(self._patience.seconds)
@@ -260,30 +257,26 @@ class Chat:
 
     # ---------------------------------------------------------------- the request on the wire
 
-    async def _open(self, call: Call, children: tuple[int, ...]) -> Any:
+    async def _open(self, call: Call, children: tuple[int, ...]) -> Stream | None:
         """The stream of a call; None where the server turned out to take one child at a time."""
-        client = await self._clients.client()
-        sdk = self._clients.sdk
         format, unbound = call.request.style.format, frozenset({"response_format"})
         alone = unbound if format in self._unbound else frozenset[str]()  # refused for this one
         dropped = self._refused | alone
-        first: Exception | None = None
+        first: Fault | ValueError | None = None
         while True:
             try:
-                create = client.post(
-                    "/chat/completions",
-                    body=self._body(call.request, children, dropped),
-                    cast_to=object,
-                    stream=True,
-                    stream_cls=sdk.AsyncStream[object],
-                )
-                stream, _ = await self._patience.wait(create, first=True)
+                body = self._body(call.request, children, dropped)
+                opening = self._endpoint.stream("/chat/completions", body)
+                stream, _ = await self._patience.wait(opening, first=True)
                 # only now: a server may name a field it takes
                 self._refused = dropped - alone
                 if format and alone and len(self._unbound) < KEPT:
                     self._unbound.add(format)
                 return stream
-            except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
+            except Fault as error:
+                if error.status not in (400, 422):
+                    first = error
+                    break
                 first = first or error
                 name = named(error)
                 if name == "n" and len(children) > 1:
@@ -297,7 +290,7 @@ class Chat:
                     alone = unbound
             except TimeoutError:
                 raise self._failures.silent(self._patience.seconds) from None
-            except (sdk.OpenAIError, ValueError) as error:
+            except ValueError as error:
                 first = error
                 break
         raise self._misfit(call.request, first) or self._failures.of(first)

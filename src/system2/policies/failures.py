@@ -6,17 +6,18 @@ import email.utils
 import math
 import time
 from base64 import b64encode
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from system2.core import CallFailed
+from system2.policies.endpoint import Fault
 
 _LOST = frozenset({408, 502, 504, 520, 522, 524})
 """Answers of gateways that stopped waiting: the server behind them may have gone on writing."""
 
 
 class Failures:
-    """Turns the SDK's exceptions into CallFailed, for one server and model."""
+    """Turns faults into CallFailed, for one server and model."""
 
     def __init__(self, model: str, base_url: str, key: str | None, timeout: float) -> None:
         parts = urlsplit(base_url)
@@ -38,32 +39,36 @@ class Failures:
 
     def of(self, error: Exception | None, *, begun: bool = False) -> CallFailed:
         """begun: the stream was open already, so that tokens may be lost."""
-        if (status := getattr(error, "status_code", None)) is not None:
-            return self._refused(error, status)
-        name = type(error).__name__
-        cause = type(getattr(error, "__cause__", None)).__name__
-        if name == "APITimeoutError" and cause != "ConnectTimeout":
-            return self.silent(self.timeout)
-        if name in ("APITimeoutError", "APIConnectionError"):
-            if cause in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol") and not begun:
-                text = (
-                    f"no server answers at {self.host}; is it running, and is the base URL right?"
-                )
-                return CallFailed(text, retry=cause != "UnsupportedProtocol")
-            text = f"the connection to {self.host} broke while it was answering"
-            return CallFailed(text, retry=True, unseen=True)
-        if isinstance(error, ValueError):
+        if not isinstance(error, Fault):
             text = (
                 f"{self.host} sent what is not the chat completions format; is the base URL right?"
             )
             return CallFailed(text, retry=begun, unseen=True)
-        said = self._said(error)
-        return CallFailed(f"{self.host} broke off its reply{said}", retry=True, unseen=True)
+        match error.kind:
+            case "refused":
+                return self._refused(error, error.status or 0)
+            case "silent":
+                return self.silent(self.timeout)
+            case "unreached" | "misdirected":
+                text = (
+                    f"no server answers at {self.host}; is it running, and is the base URL right?"
+                )
+                return CallFailed(text, retry=error.kind == "unreached")
+            case "untrusted":
+                text = (
+                    f"{self.host} shows a certificate that is not trusted; set SSL_CERT_FILE to that of "
+                    "its authority"
+                )
+                return CallFailed(text, retry=False)
+            case "lost":
+                text = f"the connection to {self.host} broke while it was answering"
+            case "told":
+                text = f"{self.host} broke off its reply{self._said(error)}"
+        return CallFailed(text, retry=True, unseen=True)
 
-    def _refused(self, error: Any, status: int) -> CallFailed:
+    def _refused(self, error: Fault, status: int) -> CallFailed:
         """The server answered with an error."""
-        headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
-        code, said = str(getattr(error, "code", "") or ""), self._said(error)
+        headers, code, said = error.headers, error.code, self._said(error)
         if status == 401:
             given = "the key it was given" if self._key else "a call without a key"
             text = f"{self.host} refused {given} (401): set OPENAI_API_KEY or use --key-file"
@@ -89,11 +94,9 @@ class Failures:
             retry=_may(headers, False),
         )
 
-    def _said(self, error: Any) -> str:
+    def _said(self, error: Fault) -> str:
         """The server's own words, in one line, without the key."""
-        body = getattr(error, "body", None)
-        text = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else None
-        text = str(text or getattr(error, "message", ""))
+        text = error.message
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         for secret in self._secrets:
             text = text.replace(secret, "***")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from system2.policies.endpoint import Fault
 
 DROPPABLE = (
     "max_completion_tokens", "stream_options", "seed", "parallel_tool_calls", "response_format",
@@ -17,27 +18,27 @@ _KINDS = {"images": r"(?:image|vision|multi-?modal)", "files": r"(?:file|audio|d
 _SCHEMA = re.compile(r"invalid schema|schema.{0,60}(?:invalid|not permitted|must|required)", re.I)
 
 
-def named(error: Any) -> str | None:
+def named(error: Fault) -> str | None:
     """The field that a server refuses, if it is one we can do without."""
     if error.param in (*DROPPABLE, "n"):
         return error.param
-    text = str(error.message)
+    text = error.message
     for name in DROPPABLE:
         if re.search(rf"\b{name}\b", text):
             return name
     return "n" if re.search(r"""['"`]n['"`]|\bn\s*(?:>|=|must|should)""", text) else None
 
 
-def of_one_schema(error: Any) -> bool:
+def of_one_schema(error: Fault) -> bool:
     """Is it this schema that does not suit the server, and not any?"""
-    return bool(_SCHEMA.search(str(error.message)))
+    return bool(_SCHEMA.search(error.message))
 
 
-def takes_none(error: Any, what: str) -> bool:
+def takes_none(error: Exception | None, what: str) -> bool:
     """Does it say that its model takes no "images" (or "files") at all, whatever they are?"""
-    if getattr(error, "status_code", 0) not in (400, 404, 415, 422):
+    if not isinstance(error, Fault) or error.status not in (400, 404, 415, 422):
         return False
-    said, kind = str(getattr(error, "message", "")), _KINDS[what]
+    said, kind = error.message, _KINDS[what]
     found = (
         rf"{_NOT}[^.]{{0,40}}{_TAKE}[^.]{{0,60}}{kind}",
         rf"{kind}[^.]{{0,60}}{_NOT}[^.]{{0,30}}{_TAKE}",

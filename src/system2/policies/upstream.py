@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from system2.core import CallFailed
-from system2.policies.clients import Clients
+from system2.policies.endpoint import Endpoint, Fault
 from system2.policies.failures import Failures
-
-KNOWN = frozenset({
-    "prompt", "best_of", "echo", "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n", "presence_penalty",
-    "seed", "stop", "stream", "stream_options", "suffix", "temperature", "top_p", "user",
-})  # fmt: skip
-"""Fields of a completion that the SDK has names for; others go along beside them."""
 
 
 class Refused(CallFailed):
@@ -32,63 +26,56 @@ class Upstream:
         self, model: str, base_url: str, key: str | None = None, timeout: float = 120.0
     ) -> None:
         self.model, self.base_url = model, base_url
-        self._clients = Clients(base_url, key, timeout)
+        self._endpoint = Endpoint(base_url, key, timeout)
         self._failures = Failures(model, base_url, key, timeout)
 
     async def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST /completions, whole. Raises Refused, CallFailed."""
-        sdk_client = await self._clients.client()
-        try:
-            whole = await sdk_client.completions.create(**self._fields(body))
-        except (self._clients.sdk.OpenAIError, ValueError) as error:
-            raise self._failed(error, "/completions") from error
-        return cast(dict[str, Any], whole.model_dump(exclude_unset=True))
+        return await self._asked("POST", "/completions", self._endpoint.url("/completions"), body)
 
     async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """POST /completions, chunk by chunk, the last with the usage where it tells it. Raises Refused, CallFailed."""
-        sdk_client = await self._clients.client()
-        asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        asked = {**body, "model": self.model, "stream": True}
+        asked["stream_options"] = {"include_usage": True}
         begun = False
         try:
-            stream = await sdk_client.completions.create(**self._fields(asked))
+            stream = await self._endpoint.stream("/completions", asked)
             begun = True
-            async with stream:
-                async for chunk in stream:
-                    yield chunk.model_dump(exclude_unset=True)
-        except (self._clients.sdk.OpenAIError, ValueError) as error:
+            async with aclosing(stream):
+                while came := await stream.read():
+                    for chunk in came:
+                        yield whole(chunk)
+        except (Fault, ValueError) as error:
             raise self._failed(error, "/completions", begun=begun) from error
 
     async def tokenizer(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         """What vLLM has beside /v1: /tokenize, /detokenize, /tokenizer_info. Raises Refused, CallFailed."""
-        sdk_client = await self._clients.client()
-        parts = urlsplit(self.base_url)
-        root = parts.path.rstrip("/").removesuffix("/v1")
-        url = urlunsplit((parts.scheme, parts.netloc, f"{root}{path}", parts.query, ""))
+        method = "GET" if body is None else "POST"
+        return await self._asked(method, path, self._endpoint.url(path, root=True), body)
+
+    async def _asked(
+        self, method: str, path: str, url: str, body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        told = None if body is None else {**body, "model": self.model}
         try:
-            if body is None:
-                found = await sdk_client.get(url, cast_to=object)
-            else:
-                told = {"model": self.model, **body}
-                found = await sdk_client.post(url, cast_to=object, body=told)
-        except (self._clients.sdk.OpenAIError, ValueError) as error:
+            return whole(await self._endpoint.json(method, url, told))
+        except (Fault, ValueError) as error:
             raise self._failed(error, path) from error
-        if not isinstance(found, dict):
-            raise Refused(404, f"{self._failures.host} answers {path} with what is no JSON object")
-        return cast(dict[str, Any], found)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
-        await self._clients.aclose()
-
-    def _fields(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the SDK's call."""
-        known = {name: value for name, value in body.items() if name in KNOWN}
-        extra = {name: value for name, value in body.items() if name not in KNOWN | {"model"}}
-        return {"model": self.model, **known, **({"extra_body": extra} if extra else {})}
+        await self._endpoint.aclose()
 
     def _failed(self, error: Exception, path: str, *, begun: bool = False) -> CallFailed:
-        status = getattr(error, "status_code", None)
+        status = error.status if isinstance(error, Fault) else None
         failure = self._failures.of(error, begun=begun)
         if status in (404, 405, 501) and "has no model" not in str(failure):
             return Refused(404, f"the server behind this model has no {path}")
         return Refused(status, str(failure)) if status in (400, 413, 422, 429) else failure
+
+
+def whole(reply: Any) -> dict[str, Any]:
+    """A reply that is an object. Raises ValueError."""
+    if not isinstance(reply, dict):
+        raise ValueError(f"an object was expected, {type(reply).__name__} came")
+    return cast(dict[str, Any], reply)

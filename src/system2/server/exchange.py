@@ -49,7 +49,8 @@ class Exchange:
     followers: int = 0
     task: asyncio.Task[None] | None = None
     final: asyncio.Event = field(default_factory=asyncio.Event)  # all is said
-    saved: int = 0  # events that are stored
+    there: bool = False  # is it stored already?
+    saved: int = 0  # events that are
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -58,26 +59,13 @@ class Exchange:
         return self.body.get("status") in FINAL
 
     async def start(self, *, again: bool = False) -> None:
-        """Begin; a response that is stored is there before anything is spent on it. again: it was given up."""
+        """Begin; in the background it is stored before anything is spent on it. again: it was given up."""
         if not self.events:
             self.add(self.writer.open(queued=self.background))
         self.body = {**self.writer.body}
-        if self.stored and not again:
-            await self.stored.responses.add(
-                Response(
-                    id=self.id,
-                    key=self.begun.key.id,
-                    model=self.body["model"],
-                    status="in_progress",
-                    created_at=self.body["created_at"],
-                    body=self.body,
-                    input=self.input,
-                    run=self.begun.jobs[0].run,
-                    previous=self.body["previous_response_id"],
-                    background=self.background,
-                    expires_at=self.body["created_at"] + KEPT,
-                )
-            )
+        self.there = self.background or again
+        if self.stored and self.background and not again:
+            await self.stored.responses.add(self.row("in_progress"))
         self.task = asyncio.create_task(self.write(), name=f"response {self.id}")
         self.task.add_done_callback(lambda _: self.begun.release())
 
@@ -226,8 +214,8 @@ class Exchange:
             self.cancelled = True
             for job in self.begun.jobs:
                 job.cancel()
-            if self.task:
-                await asyncio.wait({self.task})
+        if self.task:  # until it is stored, where it is to be
+            await asyncio.wait({self.task})
         return self.body
 
     def pause(self) -> None:
@@ -258,7 +246,7 @@ class Exchange:
             self.saved += len(new)
 
     async def keep(self) -> None:
-        """Store how it ended."""
+        """Store how it ended; whoever waited for it has seen to it that it went on until here."""
         if self.stored is None:
             return
         if self.paused:
@@ -266,11 +254,28 @@ class Exchange:
             return
         new = self.events[self.saved :]
         self.saved += len(new)
-        await self.stored.responses.change(
-            self.id,
-            status=self.body["status"],
+        events = [(one["sequence_number"], one) for one in new]
+        status, body, put = self.body["status"], self.body, self.stored.responses
+        if self.there:
+            await put.change(self.id, status=status, body=body, events=events)
+        else:
+            self.there = True
+            await put.add(self.row(status), events)
+
+    def row(self, status: str) -> Response:
+        """The response as it is stored."""
+        return Response(
+            id=self.id,
+            key=self.begun.key.id,
+            model=self.body["model"],
+            status=status,
+            created_at=self.body["created_at"],
             body=self.body,
-            events=[(one["sequence_number"], one) for one in new],
+            input=self.input,
+            run=self.begun.jobs[0].run,
+            previous=self.body["previous_response_id"],
+            background=self.background,
+            expires_at=self.body["created_at"] + KEPT,
         )
 
 

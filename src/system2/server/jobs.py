@@ -228,6 +228,7 @@ class Jobs:
     def __init__(self, most: int = 256, waiting: int = 4_096) -> None:
         self.slots, self.waiting = asyncio.Semaphore(most), most + waiting
         self.known: OrderedDict[str, Job] = OrderedDict()
+        self._over: OrderedDict[str, Job] = OrderedDict()  # of these, by when they ended
         self._live: dict[str, Job] = {}
         self.closing, self.until = False, 0.0
 
@@ -246,6 +247,7 @@ class Jobs:
         self.known[job.run] = job
         self.known.move_to_end(job.run)
         self._live[job.run] = job
+        self._over.pop(job.run, None)
         job.slots = self.slots
         job.after(lambda: self.done(job))
         return job.start()
@@ -254,10 +256,11 @@ class Jobs:
         """It is over; another may go on under its name already."""
         if self._live.get(job.run) is job:
             del self._live[job.run]
+            self._over[job.run] = job
 
     def room(self) -> None:
         """Raises ApiError 503 where too many wait already."""
-        if len(self.running) >= self.waiting:
+        if len(self._live) >= self.waiting:
             raise ApiError(
                 503,
                 "The server has more to think about than it can hold; try again later.",
@@ -268,13 +271,12 @@ class Jobs:
 
     def sweep(self) -> None:
         """Forget what has been over for long."""
-        now = time.time()
-        over = [job for job in self.known.values() if job.run not in self._live]
-        for n, job in enumerate(over):
-            if now - job.begun > KEPT + (job.finished.seconds if job.finished else 0) or (
-                len(over) - n > MOST_KEPT
-            ):
-                del self.known[job.run]
+        while self._over:
+            run, job = next(iter(self._over.items()))
+            ended = job.begun + (job.finished.seconds if job.finished else 0)
+            if time.time() - ended <= KEPT and len(self._over) <= MOST_KEPT:
+                return
+            del self._over[run], self.known[run]
 
     def end(self, seconds: float) -> None:
         """Begin no more; what runs has so many seconds to finish. A second time changes nothing."""

@@ -56,11 +56,10 @@ class Process:
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=max(1, round(self.settings.grace + HURRY + 2)),
-                http=Patient,  # of h11: httptools, where it is installed, bounds no header
+                http=Patient,
                 ws="websockets-sansio",
                 ws_max_size=sockets.LARGEST,
                 ws_per_message_deflate=False,  # a few kB may unpack to as much as a message may have
-                h11_max_incomplete_event_size=64 * 1024,
                 server_header=False,
             )
             unicorn = Unicorn(config)
@@ -107,6 +106,6 @@ def room() -> None:
 def ready(served: Sequence[Served]) -> None:
     """Load what the first request would wait for; none of it is looked at again by the garbage collector."""
     if not all(one.local for one in served):
-        importlib.import_module("openai")
+        importlib.import_module("aiohttp")
     gc.collect()
     gc.freeze()

@@ -18,6 +18,7 @@ from system2.core import Message
 from system2.server.app import body_of, first, replied, seen
 from system2.server.begin import Begun, begin
 from system2.server.data.keys import Key
+from system2.server.data.responses import items_of
 from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
 from system2.server.interleaved import interleaved
@@ -354,7 +355,7 @@ async def cancel(request: Request) -> Response:
     """End a response in the background; it stays cancelled, and nothing more is spent on it."""
     server, key, id = place(request)
     held = running(server, id, key)
-    body = await stored(server, id, key)
+    body = held.body if held is not None else await stored(server, id, key)
     if not body.get("background"):
         raise invalid("Cannot cancel a synchronous response.", "response_id")
     return replied(body if held is None else await held.cancel())
@@ -364,9 +365,12 @@ async def input_items(request: Request) -> Response:
     """What a response was asked with, a page at a time."""
     server, key, id = place(request)
     after, limit, order = paging(request)
-    found = await server.stored.responses.input_items(
-        id, key.id, after=after, limit=limit, order=order
-    )
+    if held := running(server, id, key):
+        found = items_of(held.input, after=after, limit=limit, order=order)
+    else:
+        found = await server.stored.responses.input_items(
+            id, key.id, after=after, limit=limit, order=order
+        )
     if found is None:
         raise unknown(id)
     return replied(paged([dict(entry) for entry in found.entries], found.more))

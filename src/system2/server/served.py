@@ -171,6 +171,7 @@ def card(one: Served) -> dict[str, Any]:
             "profile": one.profile,
             "efforts": [name for name in EFFORTS if name != "pro"],
             "default_effort": one.effort,
+            "budgets": {name: row.tokens for name, row in EFFORTS.items()},
             "modes": ["standard", "pro"],
             "reasoning_visibility": one.visibility,
             "modalities": ["text"],

@@ -32,8 +32,8 @@ def differences(connection: Connection) -> list[Any]:
 def test_the_steps_lead_to_the_tables(url: str) -> None:
     async def main() -> list[Any]:
         for _ in range(2):  # a second time there is nothing to do
-            async with Database.open(url) as db, db.read() as connection:
-                found = await connection.run_sync(differences)
+            async with Database.open(url) as db:
+                found = await db.read(differences)
         return found
 
     assert asyncio.run(main()) == []
@@ -45,10 +45,26 @@ def test_the_schema_is_the_newest_step() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [module.SCHEMA]
 
 
+async def did(db: Database, *statements: Any) -> None:
+    """These, in one transaction."""
+    await db.write(lambda connection: [connection.execute(one) for one in statements] and None)
+
+
+async def tokens(db: Database) -> list[str]:
+    """What stands there."""
+    wanted = select(requests.c.token).order_by(requests.c.token)
+    return await db.read(lambda connection: [*connection.execute(wanted).scalars()])
+
+
+def row(token: str) -> Any:
+    """A row more."""
+    return insert(requests).values(ROW | {"token": token})
+
+
 def test_two_who_open_a_new_database_at_once(url: str) -> None:
     async def one() -> int:
-        async with Database.open(url) as db, db.read() as connection:
-            return len((await connection.execute(select(keys))).all())
+        async with Database.open(url) as db:
+            return await db.read(lambda connection: len(connection.execute(select(keys)).all()))
 
     async def main() -> None:
         assert await asyncio.gather(*(one() for _ in range(4))) == [0, 0, 0, 0]
@@ -58,8 +74,8 @@ def test_two_who_open_a_new_database_at_once(url: str) -> None:
 
 def test_a_newer_schema_is_left_alone(url: str) -> None:
     async def main() -> None:
-        async with Database.open(url) as db, db.begin() as connection:
-            await connection.execute(text(f"UPDATE {VERSIONS} SET version_num = '9999'"))
+        async with Database.open(url) as db:
+            await did(db, text(f"UPDATE {VERSIONS} SET version_num = '9999'"))
         with pytest.raises(ValueError, match="schema 9999 of a newer system2"):
             async with Database.open(url):
                 pass
@@ -69,8 +85,8 @@ def test_a_newer_schema_is_left_alone(url: str) -> None:
 
 def test_tables_of_something_else_are_left_alone(url: str) -> None:
     async def main() -> None:
-        async with Database.open(url) as db, db.begin() as connection:
-            await connection.execute(text(f"DROP TABLE {VERSIONS}"))
+        async with Database.open(url) as db:
+            await did(db, text(f"DROP TABLE {VERSIONS}"))
         with pytest.raises(ValueError, match="tables of something else"):
             async with Database.open(url):
                 pass
@@ -81,29 +97,25 @@ def test_tables_of_something_else_are_left_alone(url: str) -> None:
 def test_what_raises_is_undone_and_what_ends_is_kept(url: str) -> None:
     async def main() -> None:
         async with Database.open(url) as db:
-            async with db.begin() as connection:
-                await connection.execute(insert(requests).values(ROW | {"token": "kept"}))
+
+            def undone(connection: Connection) -> None:
+                connection.execute(row("undone"))
+                raise ZeroDivisionError
+
+            await did(db, row("kept"))
             with pytest.raises(ZeroDivisionError):
-                async with db.begin() as connection:
-                    await connection.execute(insert(requests).values(ROW | {"token": "undone"}))
-                    raise ZeroDivisionError
+                await db.write(undone)
             with pytest.raises(IntegrityError) as raised:
-                async with db.begin() as connection:
-                    await connection.execute(insert(requests).values(ROW | {"token": "kept"}))
+                await did(db, row("kept"))
             assert "'t'" not in str(raised.value)  # values do not stand in errors
-            async with db.read() as connection:
-                rows = await connection.execute(select(requests.c.token))
-                assert [*rows.scalars()] == ["kept"]
+            assert await tokens(db) == ["kept"]
 
     asyncio.run(main())
 
 
 def test_many_at_once_and_some_that_leave(url: str) -> None:
     async def write(db: Database, n: int) -> None:
-        async with db.begin() as connection:
-            row = ROW | {"token": f"{n:03}"}
-            await connection.execute(insert(requests).values(row))
-            await connection.execute(select(requests))
+        await did(db, row(f"{n:03}"), select(requests))
 
     async def main() -> tuple[set[str], set[str]]:
         async with Database.open(url) as db:
@@ -114,28 +126,37 @@ def test_many_at_once_and_some_that_leave(url: str) -> None:
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             sure = {t.get_name() for t, e in zip(tasks, ended, strict=True) if e is None}
             await write(db, 999)  # it is still of use
-            async with db.read() as connection:
-                return sure, set((await connection.execute(select(requests.c.token))).scalars())
+            return sure, set(await tokens(db))
 
     sure, there = asyncio.run(main())
     assert len(sure) >= 80
     assert sure <= there  # nothing that was acknowledged is missing
 
 
+def test_one_of_many_that_cannot_be_written_holds_up_no_other(url: str) -> None:
+    async def main() -> None:
+        async with Database.open(url) as db:
+            await did(db, row("005"))
+            wanted = [did(db, row(f"{n:03}")) for n in range(20)]
+            ended = await asyncio.gather(*wanted, return_exceptions=True)
+            assert [n for n, error in enumerate(ended) if error] == [5]
+            assert isinstance(ended[5], IntegrityError)
+            assert await tokens(db) == [f"{n:03}" for n in range(20)]
+
+    asyncio.run(main())
+
+
 def test_the_ledger_can_only_be_added_to(url: str) -> None:
     async def main() -> None:
         async with Database.open(url) as db:
-            async with db.begin() as connection:
-                await connection.execute(
-                    text(
-                        "INSERT INTO ledger (time, request_id, run, role, call, attempt, key_id, model, "
-                        "estimated, disputed) VALUES (1, 'r', 'r', 'policy', 1, 1, 'k', 'm', false, false)"
-                    )
-                )
+            entry = (
+                "INSERT INTO ledger (time, request_id, run, role, call, attempt, key_id, model, "
+                "estimated, disputed) VALUES (1, 'r', 'r', 'policy', 1, 1, 'k', 'm', false, false)"
+            )
+            await did(db, text(entry))
             for what in ("UPDATE ledger SET prompt = 0", "DELETE FROM ledger"):
                 with pytest.raises(DBAPIError, match="only be added to"):
-                    async with db.begin() as connection:
-                        await connection.execute(text(what))
+                    await did(db, text(what))
 
     asyncio.run(main())
 
@@ -162,8 +183,8 @@ def test_what_is_no_database_or_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.db is damaged"):
 
         async def main() -> None:
-            async with Database.open(str(file)) as db, db.read() as connection:
-                await connection.execute(select(keys))
+            async with Database.open(str(file)) as db:
+                await db.read(lambda connection: connection.execute(select(keys)).all())
 
         asyncio.run(main())
 
@@ -177,10 +198,8 @@ def test_a_database_that_another_process_writes(tmp_path: Path, monkeypatch: Any
 
     async def write() -> None:
         async with Database.open(str(file)) as db:
-            async with db.read() as connection:  # those who read do not wait
-                await connection.execute(select(requests))
-            async with db.begin() as connection:
-                await connection.execute(insert(requests).values(ROW | {"token": "x"}))
+            await tokens(db)  # those who read do not wait
+            await did(db, row("x"))
 
     with pytest.raises(OSError, match=r"a\.db is locked: another process has been writing"):
         asyncio.run(write())
@@ -191,8 +210,7 @@ def test_a_database_that_another_process_writes(tmp_path: Path, monkeypatch: Any
             await asyncio.sleep(0.03)
             other.execute("COMMIT")
             await waiting
-            async with db.read() as connection:
-                assert (await connection.execute(select(requests.c.token))).scalar() == "x"
+            assert await tokens(db) == ["x"]
 
     asyncio.run(later())
     other.close()
@@ -211,13 +229,13 @@ def test_it_is_its_owners_alone_and_synced(tmp_path: Path) -> None:
 
     async def main() -> dict[str, Any]:
         async with Database.open(f"sqlite:///{file}") as db:
-            async with db.begin() as connection:
-                await connection.execute(insert(requests).values(ROW | {"token": "x"}))
-                names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-                modes = {
-                    name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
-                    for name in names
-                }
+            names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+
+            def set_so(connection: Connection) -> dict[str, Any]:
+                connection.execute(row("x"))
+                return {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in names}
+
+            modes = await db.write(set_so)
             for path in file.parent.iterdir():
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
             return modes

@@ -182,9 +182,8 @@ def test_a_secret_lies_nowhere(
             found = [await known.find(one.secret) for one in issued]
             await known.revoke(issued[0].key.id)
             digest = select(keys.c.digest, keys.c.ending)
-            async with db.read() as connection:
-                rows = repr((await connection.execute(digest)).all())
-                said = repr((issued, found, known, db, rows)) + str(issued)
+            rows = await db.read(lambda connection: repr(connection.execute(digest).all()))
+            said = repr((issued, found, known, db, rows)) + str(issued)
             bytes_ = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
             if not db.sqlite:
                 bytes_ = dump(url)

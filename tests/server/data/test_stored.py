@@ -288,8 +288,7 @@ def test_what_is_past_its_time_goes(url: str, monkeypatch: pytest.MonkeyPatch) -
             assert await all_.expire(NOON + 60, remember=60) == Expired(0, 0, 0, 0)
             assert [one.id for one in (await all_.chats.list("key_a")).entries] == ["chatcmpl-0"]
             assert await all_.responses.unfinished() == [running]
-            async with db.read() as connection:  # the events went with their response
-                left = select(func.count()).select_from(response_events)
-                assert (await connection.execute(left)).scalar() == 1
+            left = select(func.count()).select_from(response_events)
+            assert await db.read(lambda connection: connection.execute(left).scalar()) == 1
 
     asyncio.run(main())

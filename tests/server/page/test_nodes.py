@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from system2 import think
-from system2.core import Billed, Event, Finished, Handed, Resumed, Scored, Started, Usage
+from system2.core import (
+    Billed,
+    Event,
+    Failed,
+    Finished,
+    Handed,
+    Resumed,
+    Scored,
+    Started,
+    Usage,
+    Vetoed,
+)
 from system2.records import told
 from system2.server.wire.nodes import Frame, Growth
 from system2.server.wire.runs import listed, summary
@@ -154,3 +165,17 @@ def test_a_long_run_is_told_in_few_frames(thoughts: list[Event]):
     assert len(budgets) <= len(handed) + 2
     empty = [*thoughts[:-1], *(Handed((n,)) for n in range(5_000)), thoughts[-1]]
     assert len(heard(empty)[1]) <= len(frames) + 1
+
+
+def test_a_note_says_whose_failure_it_was():
+    events: list[Event] = [
+        Failed(1, "sidecar", "summary: ValueError: no title"),
+        Failed(1, "policy", "no server answers"),
+        Vetoed(1, 0, 0, "violence", stop=False, by="moderation", of=""),
+    ]
+    notes = [frame.body for frame in heard(events)[1] if frame.type == "system2:note"]
+    assert notes == [
+        {"text": "summary: ValueError: no title", "role": "sidecar"},
+        {"text": "no server answers", "role": "policy"},
+        {"text": "moderation: violence", "role": "veto"},
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from system2.server.data.database import Database
 from system2.server.data.rows import Order, Page, ordered, packed, page
@@ -81,16 +81,18 @@ class Batches:
              "status": "open"}
             for n, (id, request) in enumerate(lines)
         ]  # fmt: skip
-        async with self._db.begin() as connection:
-            await connection.execute(insert(batches).values(row))
+
+        def added(connection: Connection) -> None:
+            connection.execute(insert(batches), row)
             if entries:
-                await connection.execute(insert(batch_lines), entries)
+                connection.execute(insert(batch_lines), entries)
+
+        await self._db.write(added)
 
     async def get(self, id: str, key: str) -> Batch | None:
         """The batch; None: this key has none of this id."""
-        async with self._db.read() as connection:
-            mine = select(batches).where(batches.c.id == id, batches.c.key_id == key)
-            row = (await connection.execute(mine)).one_or_none()
+        mine = select(batches).where(batches.c.id == id, batches.c.key_id == key)
+        row = await self._db.read(lambda db: db.execute(mine).one_or_none())
         return None if row is None else batch_of(row)
 
     async def list(
@@ -98,24 +100,19 @@ class Batches:
     ) -> Page[Batch]:
         """A key's batches, behind the id `after`."""
         wanted = ordered(select(batches).where(batches.c.key_id == key), batches, after, order)
-        async with self._db.read() as connection:
-            rows = await connection.execute(wanted.limit(limit + 1))
-            return page([batch_of(row) for row in rows], limit)
+        rows = await self._db.read(lambda db: db.execute(wanted.limit(limit + 1)).all())
+        return page([batch_of(row) for row in rows], limit)
 
     async def having(self, *statuses: str) -> list[Batch]:
         """All keys' batches with one of these statuses, the oldest first."""
         wanted = select(batches).where(batches.c.status.in_(statuses)).order_by(batches.c.number)
-        async with self._db.read() as connection:
-            return [batch_of(row) for row in await connection.execute(wanted)]
+        return [batch_of(row) for row in await self._db.read(lambda db: db.execute(wanted).all())]
 
     async def change(self, id: str, *, was: Sequence[str], status: str, body: BODY) -> bool:
         """Another status and body, for a batch whose status is one of `was`; False: it is not, any more."""
         mine = and_(batches.c.id == id, batches.c.status.in_(was))
-        values = {"status": status, "body": packed(body)}
-        async with self._db.begin() as connection:
-            return bool(
-                (await connection.execute(update(batches).where(mine).values(values))).rowcount
-            )
+        changing = update(batches).where(mine).values(status=status, body=packed(body))
+        return bool(await self._db.write(lambda db: db.execute(changing).rowcount))
 
     # ---------------------------------------------------------------- lines
 
@@ -137,12 +134,15 @@ class Batches:
             .limit(most)
             .with_for_update(skip_locked=True)  # SQLite has one writer at a time, and needs none
         )
-        async with self._db.begin() as connection:
-            found = [line_of(row, claimed=1) for row in await connection.execute(free)]
+
+        def claimed(connection: Connection) -> list[Line]:
+            found = [line_of(row, claimed=1) for row in connection.execute(free)]
             for line in found:
                 held = {"lease_until": now + lease, "fence": line.fence}
-                await connection.execute(update(batch_lines).where(*this(line)).values(held))
-        return found
+                connection.execute(update(batch_lines).where(*this(line)).values(held))
+            return found
+
+        return await self._db.write(claimed)
 
     async def renew(self, line: Line, until: int) -> bool:
         """Hold it until then; False: it is no longer held by this claim, or has its reply: stop."""
@@ -159,34 +159,29 @@ class Batches:
 
     async def _set(self, line: Line, values: dict[str, Any]) -> bool:
         mine = and_(*this(line), batch_lines.c.fence == line.fence, batch_lines.c.status == "open")
-        async with self._db.begin() as connection:
-            done = await connection.execute(update(batch_lines).where(mine).values(values))
-            return bool(done.rowcount)
+        setting = update(batch_lines).where(mine).values(values)
+        return bool(await self._db.write(lambda db: db.execute(setting).rowcount))
 
     async def cancel_lines(self, id: str) -> int:
         """Open lines of a batch get no reply any more, whoever holds them; how many there were."""
         mine = and_(batch_lines.c.batch_id == id, batch_lines.c.status == "open")
-        async with self._db.begin() as connection:
-            done = await connection.execute(
-                update(batch_lines).where(mine).values(status="cancelled")
-            )
-            return done.rowcount
+        ending = update(batch_lines).where(mine).values(status="cancelled")
+        return await self._db.write(lambda db: db.execute(ending).rowcount)
 
     async def counts(self, id: str) -> Counts:
         """How its lines stand."""
         status = batch_lines.c.status
         wanted = select(status, func.count()).where(batch_lines.c.batch_id == id).group_by(status)
-        async with self._db.read() as connection:
-            found = {row[0]: row[1] for row in await connection.execute(wanted)}
+        rows = await self._db.read(lambda db: db.execute(wanted).all())
+        found = {row[0]: row[1] for row in rows}
         there = (found.get(name, 0) for name in ("completed", "failed", "cancelled"))
         return Counts(sum(found.values()), *there)
 
     async def lines(self, id: str, *, after: int = -1, limit: int = 1000) -> list[Line]:
         """Up to `limit` of its lines behind the number `after`, in order."""
         wanted = select(batch_lines).where(batch_lines.c.batch_id == id, batch_lines.c.n > after)
-        async with self._db.read() as connection:
-            rows = await connection.execute(wanted.order_by(batch_lines.c.n).limit(limit))
-            return [line_of(row) for row in rows]
+        some = wanted.order_by(batch_lines.c.n).limit(limit)
+        return [line_of(row) for row in await self._db.read(lambda db: db.execute(some).all())]
 
 
 def this(line: Line) -> tuple[Any, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, delete, insert, select
 
 from system2.server.data.database import Database
 from system2.server.data.rows import Order, Page, ordered, packed, page
@@ -44,33 +43,36 @@ class Chats:
             "body": packed(chat.body), "messages": packed(list(chat.messages)),
             "expires_at": chat.expires_at,
         }  # fmt: skip
-        async with self._db.begin() as connection:
-            await connection.execute(insert(chats).values(row))
-            await label(connection, chat.id, chat.metadata)
+
+        def added(connection: Connection) -> None:
+            connection.execute(insert(chats), row)
+            label(connection, chat.id, chat.metadata)
+
+        await self._db.write(added)
 
     async def get(self, id: str, key: str) -> Chat | None:
         """The chat completion; None: this key has none of this id."""
-        async with self._db.read() as connection:
-            mine = select(chats).where(chats.c.id == id, chats.c.key_id == key)
-            found = await read(connection, (await connection.execute(mine)).all())
+        mine = select(chats).where(chats.c.id == id, chats.c.key_id == key)
+        found = await self._db.read(lambda db: read(db, db.execute(mine).all()))
         return found[0] if found else None
 
     async def change(self, id: str, key: str, metadata: Mapping[str, str]) -> Chat | None:
         """Other metadata instead of what there was; None: this key has none of this id."""
-        async with self._db.begin() as connection:
-            mine = select(chats).where(chats.c.id == id, chats.c.key_id == key).with_for_update()
-            rows = (await connection.execute(mine)).all()
-            if rows:
-                await connection.execute(delete(chat_metadata).where(chat_metadata.c.chat_id == id))
-                await label(connection, id, metadata)
-            found = await read(connection, rows)
+        mine = select(chats).where(chats.c.id == id, chats.c.key_id == key).with_for_update()
+
+        def changed(connection: Connection) -> list[Chat]:
+            if rows := connection.execute(mine).all():
+                connection.execute(delete(chat_metadata).where(chat_metadata.c.chat_id == id))
+                label(connection, id, metadata)
+            return read(connection, rows)
+
+        found = await self._db.write(changed)
         return found[0] if found else None
 
     async def delete(self, id: str, key: str) -> bool:
         """Forget it; False: there was none."""
         mine = and_(chats.c.id == id, chats.c.key_id == key)
-        async with self._db.begin() as connection:
-            return bool((await connection.execute(delete(chats).where(mine))).rowcount)
+        return bool(await self._db.write(lambda db: db.execute(delete(chats).where(mine)).rowcount))
 
     async def list(
         self,
@@ -91,26 +93,25 @@ class Chats:
                 chat_metadata.c.name == packed(name), chat_metadata.c.value == packed(value)
             )
             wanted = wanted.where(chats.c.id.in_(select(chat_metadata.c.chat_id).where(pair)))
-        async with self._db.read() as connection:
-            rows = await connection.execute(ordered(wanted, chats, after, order).limit(limit + 1))
-            return page(await read(connection, rows.all()), limit)
+        some = ordered(wanted, chats, after, order).limit(limit + 1)
+        return page(await self._db.read(lambda db: read(db, db.execute(some).all())), limit)
 
 
-async def label(connection: AsyncConnection, id: str, metadata: Mapping[str, str]) -> None:
+def label(connection: Connection, id: str, metadata: Mapping[str, str]) -> None:
     """Write a chat completion's metadata."""
     if metadata:
         rows = [
             {"chat_id": id, "name": packed(name), "value": packed(value)}
             for name, value in metadata.items()
         ]
-        await connection.execute(insert(chat_metadata), rows)
+        connection.execute(insert(chat_metadata), rows)
 
 
-async def read(connection: AsyncConnection, rows: Sequence[Any]) -> list[Chat]:
+def read(connection: Connection, rows: Sequence[Any]) -> list[Chat]:
     """Rows as chat completions, with their metadata."""
     labels: dict[str, dict[str, str]] = {row.id: {} for row in rows}
     wanted = select(chat_metadata).where(chat_metadata.c.chat_id.in_(labels))
-    for pair in await connection.execute(wanted.order_by(chat_metadata.c.name)):
+    for pair in connection.execute(wanted.order_by(chat_metadata.c.name)):
         labels[pair.chat_id][json.loads(pair.name)] = json.loads(pair.value)
     return [
         Chat(

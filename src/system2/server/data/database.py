@@ -8,21 +8,28 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-import aiosqlite
 from platformdirs import user_data_path
-from sqlalchemy import URL, Connection, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from system2.server.data.tables import METADATA, VERSIONS
 
 SCHEMA = "0001"  # the newest step in migrations/versions
 LOCK = 0x5332  # of PostgreSQL: one process at a time changes the schema
+T = TypeVar("T")
+THREADS = 8  # transactions at once
+MOST = 500  # that share one
+LINGER = 0.002  # seconds that a write waits for others: a transaction costs more than what is written in it
+HOW = READING, WRITING = "DEFERRED", "IMMEDIATE"  # SQLite begins a transaction
 TRIES = 6  # to begin, five seconds each, while another process writes
 PATIENCE = 1_500  # tries to set up a connection, .02 seconds apart
 LOCKED = "database is locked"
@@ -30,16 +37,21 @@ PRAGMAS = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign
 EXPECTED = "expected a file, sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 
-@dataclass(slots=True, eq=False)
 class Database:
-    """An open database, for one event loop. `name` may be shown: it has no password."""
+    """An open database, for one event loop. `name` may be shown: it has no password; `file`: of SQLite.
 
-    name: str
-    file: Path | None  # of SQLite
-    _engine: AsyncEngine
-    _turn: (
-        asyncio.Lock
-    )  # SQLite has one writer: ours wait here, in order, and not on each other's locks
+    What is to be done is a plain function of a connection, and runs in a thread, as one transaction. It may
+    be run anew from its beginning, so it changes nothing but the database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.name = shown(url)
+        self.file = Path(url.database or "") if url.drivername.startswith("sqlite") else None
+        self._engine = engine_of(url)
+        self._how = {how: self._engine.execution_options(how=how) for how in HOW}
+        self._threads = ThreadPoolExecutor(THREADS, "database")
+        self._waiting: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
+        self._writer: asyncio.Task[None] | None = None
 
     @staticmethod
     @asynccontextmanager
@@ -49,65 +61,99 @@ class Database:
         Raises ValueError where the URL is none, the file is no database or is damaged, or its schema
         is of a newer system2; OSError where it cannot be reached, written, or stays locked.
         """
-        found = located(url or default())
-        file = Path(found.database or "") if found.drivername.startswith("sqlite") else None
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file.touch(0o600)  # what is asked is its owner's alone; the log takes the same rights
-        db = Database(shown(found), file, engine_of(found), asyncio.Lock())
+        db = Database(located(url or default()))
+        if db.file is not None:
+            db.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            db.file.touch(
+                0o600
+            )  # what is asked is its owner's alone; the log takes the same rights
         try:
-            async with db.read() as connection:
-                version = await connection.run_sync(version_of)
-            if version != SCHEMA:
-                async with db.begin() as connection:
-                    if file is None:
-                        await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-                    await connection.run_sync(migrate, db.name)
+            if await db.read(version_of) != SCHEMA:
+                await db.write(partial(migrate, name=db.name))
             yield db
         finally:
-            await db._engine.dispose()
+            while db._writer:
+                await asyncio.wait({db._writer})
+            await asyncio.to_thread(db._close)
 
     @property
     def sqlite(self) -> bool:
         """Else it is PostgreSQL."""
         return self.file is not None
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[AsyncConnection]:
-        """A transaction that may write: kept when the block ends, undone when it raises. Not to be nested."""
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What this reads; it never waits for those that write."""
+        return await self._thread(self._done, work, READING)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do this and keep it; where it raises, nothing of it is kept. Goes on though the caller leaves.
+
+        SQLite has one writer, and what is kept is synced to disk: those who wait meanwhile share a transaction.
+        """
         if not self.sqlite:
-            async with self._begun("") as connection:
-                yield connection
-            return
-        async with self._turn, self._begun("IMMEDIATE") as connection:
-            yield connection
+            return await self._thread(self._done, work, WRITING)
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        return await done
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A transaction that only reads; it never waits for those that write."""
-        async with self._begun("DEFERRED") as connection:
-            yield connection
+    async def _write(self) -> None:
+        """Write what waits, until nothing does."""
+        taken: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
+        try:
+            while self._waiting:
+                await asyncio.sleep(LINGER)
+                taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                found = await self._thread(self._together, [work for work, _ in taken])
+                for (_, done), (result, error) in zip(taken, found, strict=True):
+                    if not done.done():
+                        done.set_exception(error) if error else done.set_result(result)
+        finally:
+            self._writer = None
+            for _, done in (*taken, *self._waiting):
+                done.cancel()  # only where the loop ends
+            self._waiting = []
 
-    @asynccontextmanager
-    async def _begun(self, how: str) -> AsyncGenerator[AsyncConnection]:
-        """A transaction on a connection of its own; a writer elsewhere is waited for."""
-        engine = self._engine.execution_options(how=how)
+    def _together(
+        self, works: Sequence[Callable[[Connection], Any]]
+    ) -> list[tuple[Any, Exception | None]]:
+        """In one transaction, if that can be: the result of each, or what it raised."""
+        try:
+            results = self._done(lambda connection: [work(connection) for work in works], WRITING)
+            return [(result, None) for result in results]
+        except Exception as error:  # noqa: BLE001  whose it is, told to whom it concerns
+            if len(works) == 1:
+                return [(None, error)]
+        return [self._together([work])[0] for work in works]
+
+    def _done(self, work: Callable[[Connection], T], how: str) -> T:
+        """One transaction; a writer elsewhere is waited for."""
+        engine = self._how[how]
         try:
             for left in reversed(range(TRIES)):
-                async with engine.connect() as connection:  # what was not kept is undone at its end
+                with engine.connect() as connection:  # what was not kept is undone at its end
                     try:
-                        await connection.begin()
+                        connection.begin()
                     except DBAPIError as error:
                         if left and busy(error):
                             continue
                         raise
-                    yield connection
-                    await connection.commit()
-                    return
+                    result = work(connection)
+                    connection.commit()
+                    return result
+            raise AssertionError("the last try returns or raises")
         except DBAPIError as error:
             if said := fault(error, self.name):
                 raise said from error
             raise
+
+    async def _thread(self, call: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *given)
+
+    def _close(self) -> None:
+        self._threads.shutdown()
+        self._engine.dispose()
 
 
 def default() -> str:
@@ -118,14 +164,14 @@ def default() -> str:
 def located(given: str) -> URL:
     """A URL or path as SQLAlchemy has it, with the drivers that are used here. Raises ValueError."""
     if "://" not in given:
-        return URL.create("sqlite+aiosqlite", database=given)
+        return URL.create("sqlite", database=given)
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):  # it may hold a password: not shown
         raise ValueError(f"the database's URL cannot be read: {EXPECTED}") from None
     match url.drivername.partition("+")[0]:
         case "sqlite" if url.database and url.database != ":memory:":
-            return URL.create("sqlite+aiosqlite", database=url.database)
+            return URL.create("sqlite", database=url.database)
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")
         case _:
@@ -139,65 +185,48 @@ def shown(url: URL) -> str:
     return bare.render_as_string(hide_password=True)
 
 
-def engine_of(url: URL) -> AsyncEngine:
+def engine_of(url: URL) -> Engine:
     """Connections, with the settings that safety hangs on. Values never stand in errors."""
     if url.drivername == "postgresql+psycopg":
-        return create_async_engine(
-            url, hide_parameters=True, pool_pre_ping=True, pool_size=10, pool_timeout=60
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=THREADS, pool_timeout=60
         )
     file = url.database or ""
-    engine = create_async_engine(
-        url, hide_parameters=True, pool_size=8, max_overflow=0, pool_timeout=60,
-        async_creator=lambda: connect(file),
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=THREADS, max_overflow=0, pool_timeout=60,
+        poolclass=QueuePool, creator=lambda: connect(file), pool_reset_on_return=None,
     )  # fmt: skip
 
     def begun(connection: Connection) -> None:
-        how: str = connection.get_execution_options().get("how", "DEFERRED")
+        how: str = connection.get_execution_options()["how"]
         connection.exec_driver_sql(f"BEGIN {how}")
 
-    event.listen(engine.sync_engine, "begin", begun)
+    event.listen(engine, "begin", begun)
     return engine
 
 
-async def connect(file: str) -> aiosqlite.Connection:
-    """A connection to a file. Where it fails, or who opens it leaves, none is left behind."""
-    connection = aiosqlite.connect(file, isolation_level=None)  # nobody guesses where to begin
-    vars(connection)["_thread"].daemon = True  # as SQLAlchemy does: it may not hold up an exit
-    opening = asyncio.create_task(prepared(connection))
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        await opening
-        await connection.close()
-        raise
-
-
-async def prepared(connection: aiosqlite.Connection) -> aiosqlite.Connection:
-    """Open it, with the settings that safety hangs on."""
-    try:
-        await connection
-    except BaseException:  # its thread ends by itself, but not before the loop may
-        await asyncio.to_thread(vars(connection)["_thread"].join)
-        raise
+def connect(file: str) -> sqlite3.Connection:
+    """A connection to a file, which any thread may use, one at a time; nobody guesses where to begin."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     try:
         for pragma in PRAGMAS:
-            await set_pragma(connection, pragma)
+            set_pragma(connection, pragma)
     except BaseException:
-        await connection.close()
+        connection.close()
         raise
     return connection
 
 
-async def set_pragma(connection: aiosqlite.Connection, pragma: str) -> None:
+def set_pragma(connection: sqlite3.Connection, pragma: str) -> None:
     """One setting. For the write-ahead log SQLite wants the file alone, and does not wait for it by itself."""
     for left in reversed(range(PATIENCE)):
         try:
-            await connection.execute(f"PRAGMA {pragma}")
+            connection.execute(f"PRAGMA {pragma}")
             return
         except sqlite3.OperationalError as error:
             if not left or LOCKED not in str(error):
                 raise
-        await asyncio.sleep(0.02)
+        time.sleep(0.02)
 
 
 def version_of(connection: Connection) -> str | None:
@@ -218,6 +247,8 @@ def migrate(connection: Connection, name: str) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     config = Config(attributes={"connection": connection})
     place = Path(__file__).with_name("migrations")
     config.set_main_option("script_location", str(place).replace("%", "%%"))

@@ -43,27 +43,23 @@ class Files:
             "purpose": file.purpose, "bytes": file.bytes, "created_at": file.created_at,
             "expires_at": file.expires_at, "content": content,
         }  # fmt: skip
-        async with self._db.begin() as connection:
-            await connection.execute(insert(files).values(row))
+        await self._db.write(lambda db: db.execute(insert(files), row).rowcount)
 
     async def get(self, id: str, key: str) -> File | None:
         """The file; None: this key has none of this id."""
-        async with self._db.read() as connection:
-            mine = select(*SEEN).where(files.c.id == id, files.c.key_id == key)
-            row = (await connection.execute(mine)).one_or_none()
+        mine = select(*SEEN).where(files.c.id == id, files.c.key_id == key)
+        row = await self._db.read(lambda db: db.execute(mine).one_or_none())
         return None if row is None else file_of(row)
 
     async def content(self, id: str, key: str) -> bytes | None:
         """What stands in it; None: this key has none of this id."""
-        async with self._db.read() as connection:
-            mine = select(files.c.content).where(files.c.id == id, files.c.key_id == key)
-            return (await connection.execute(mine)).scalar_one_or_none()
+        mine = select(files.c.content).where(files.c.id == id, files.c.key_id == key)
+        return await self._db.read(lambda db: db.execute(mine).scalar_one_or_none())
 
     async def delete(self, id: str, key: str) -> bool:
         """Forget it; False: there was none."""
         mine = and_(files.c.id == id, files.c.key_id == key)
-        async with self._db.begin() as connection:
-            return bool((await connection.execute(delete(files).where(mine))).rowcount)
+        return bool(await self._db.write(lambda db: db.execute(delete(files).where(mine)).rowcount))
 
     async def list(
         self,
@@ -78,9 +74,9 @@ class Files:
         wanted = select(*SEEN).where(files.c.key_id == key)
         if purpose is not None:
             wanted = wanted.where(files.c.purpose == purpose)
-        async with self._db.read() as connection:
-            rows = await connection.execute(ordered(wanted, files, after, order).limit(limit + 1))
-            return page([file_of(row) for row in rows], limit)
+        some = ordered(wanted, files, after, order).limit(limit + 1)
+        rows = await self._db.read(lambda db: db.execute(some).all())
+        return page([file_of(row) for row in rows], limit)
 
 
 def file_of(row: Any) -> File:

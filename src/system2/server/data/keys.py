@@ -116,8 +116,7 @@ class Keys:
         )
         mixed = await self._seasoned()
         row = columns(key) | {"digest": mixed.digest(secret), "pepper": mixed.mark}
-        async with self._db.begin() as connection:
-            await connection.execute(keys.insert().values(row))
+        await self._db.write(lambda db: db.execute(keys.insert(), row).rowcount)
         self._looked = float("-inf")
         return Issued(key, secret)
 
@@ -131,10 +130,8 @@ class Keys:
             if now < until:
                 return key if key.holds(now) else None
             del self._known[digest]
-        async with self._db.read() as connection:
-            row = (
-                await connection.execute(select(keys).where(keys.c.digest == digest))
-            ).one_or_none()
+        mine = select(keys).where(keys.c.digest == digest)
+        row = await self._db.read(lambda db: db.execute(mine).one_or_none())
         if row is None or not hmac.compare_digest(row.digest, digest):
             return None
         key = key_of(row)
@@ -145,15 +142,14 @@ class Keys:
 
     async def get(self, id: str) -> Key | None:
         """The key of this id, whether it holds or not."""
-        async with self._db.read() as connection:
-            row = (await connection.execute(select(keys).where(keys.c.id == id))).one_or_none()
+        mine = select(keys).where(keys.c.id == id)
+        row = await self._db.read(lambda db: db.execute(mine).one_or_none())
         return None if row is None else key_of(row)
 
     async def list(self) -> list[Key]:
         """All of them, the oldest first, revoked ones too."""
         ordered = select(keys).order_by(keys.c.created_at, keys.c.id)
-        async with self._db.read() as connection:
-            return [key_of(row) for row in await connection.execute(ordered)]
+        return [key_of(row) for row in await self._db.read(lambda db: db.execute(ordered).all())]
 
     async def any(self) -> bool:
         """Is there a key that holds?"""
@@ -190,8 +186,8 @@ class Keys:
         return key
 
     async def _write(self, key: Key, values: dict[str, Any]) -> None:
-        async with self._db.begin() as connection:
-            await connection.execute(update(keys).where(keys.c.id == key.id).values(values))
+        changing = update(keys).where(keys.c.id == key.id).values(values)
+        await self._db.write(lambda db: db.execute(changing).rowcount)
         self._known = OrderedDict(
             (digest, known) for digest, known in self._known.items() if known[0].id != key.id
         )
@@ -199,8 +195,8 @@ class Keys:
     async def _seasoned(self) -> Pepper:
         """The pepper; that of the keys there are. Raises ValueError where it was lost."""
         if self._pepper is None:
-            async with self._db.read() as connection:
-                marks = set((await connection.execute(select(keys.c.pepper).distinct())).scalars())
+            seasoned = select(keys.c.pepper).distinct()
+            marks = set(await self._db.read(lambda db: db.execute(seasoned).scalars().all()))
             if marks and not self._file.exists():
                 raise ValueError(
                     f"{self._file} is missing, and without it no key can be checked; restore a copy "

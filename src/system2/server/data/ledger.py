@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system2.core import Usage
 from system2.server.data.database import Database
@@ -138,9 +138,9 @@ class Ledger:
         """Dollars that a key has spent from the day of `since` on (unix seconds); unknown prices count nothing."""
         await self.flush()
         mine = and_(spending.c.key_id == key, spending.c.day >= since // DAY)
-        async with self._db.read() as connection:
-            found = await connection.execute(select(spending.c.dollars).where(mine))
-            return sum((Decimal(dollars) for dollars in found.scalars()), Decimal(0))
+        wanted = select(spending.c.dollars).where(mine)
+        found = await self._db.read(lambda db: db.execute(wanted).scalars().all())
+        return sum((Decimal(dollars) for dollars in found), Decimal(0))
 
     async def usage(
         self,
@@ -160,15 +160,14 @@ class Ledger:
         if since is not None:
             wanted = wanted.where(spending.c.day >= since // DAY)
         sums: dict[tuple[str, ...], dict[str, Any]] = {}
-        async with self._db.read() as connection:
-            for row in (await connection.execute(wanted)).mappings():
-                said = {"key": row["key_id"], "model": row["model"], "role": row["role"]}
-                said["day"] = date(row["day"])
-                group = tuple(said[name] if name in group_by else "" for name in GROUPS)
-                there = sums.setdefault(group, dict.fromkeys(SUMS, 0) | {"dollars": Decimal(0)})
-                for name in SUMS:
-                    there[name] += row[name]
-                there["dollars"] += Decimal(row["dollars"])
+        for row in await self._db.read(lambda db: db.execute(wanted).mappings().all()):
+            said = {"key": row["key_id"], "model": row["model"], "role": row["role"]}
+            said["day"] = date(row["day"])
+            group = tuple(said[name] if name in group_by else "" for name in GROUPS)
+            there = sums.setdefault(group, dict.fromkeys(SUMS, 0) | {"dollars": Decimal(0)})
+            for name in SUMS:
+                there[name] += row[name]
+            there["dollars"] += Decimal(row["dollars"])
         order = [GROUPS.index(name) for name in group_by if name in GROUPS]
         ranked = sorted(sums, key=lambda group: [group[place] for place in order])
         return [told(group, sums[group]) for group in ranked]
@@ -176,9 +175,11 @@ class Ledger:
     async def entries(self, run: str) -> list[Entry]:
         """What was booked for a run, in the order it was."""
         await self.flush()
-        async with self._db.read() as connection:
-            mine = select(ledger).where(ledger.c.run == run).order_by(ledger.c.number)
-            return [entry_of(row) for row in (await connection.execute(mine)).mappings()]
+        mine = select(ledger).where(ledger.c.run == run).order_by(ledger.c.number)
+        return [
+            entry_of(row)
+            for row in await self._db.read(lambda db: db.execute(mine).mappings().all())
+        ]
 
     def _put(self, entry: Entry) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -219,8 +220,7 @@ class Ledger:
 
     async def _commit(self, entries: Sequence[Entry]) -> Exception | None:
         try:
-            async with self._db.begin() as connection:
-                await enter(connection, entries, self._db.sqlite)
+            await self._db.write(partial(enter, entries=entries, lite=self._db.sqlite))
         except (OSError, ValueError, ArithmeticError, SQLAlchemyError) as error:
             return error
         return None
@@ -232,12 +232,12 @@ def seen(done: asyncio.Future[None]) -> None:
         done.exception()
 
 
-async def enter(connection: AsyncConnection, entries: Sequence[Entry], lite: bool) -> None:
+def enter(connection: Connection, entries: Sequence[Entry], lite: bool) -> None:
     """Add what is new to the ledger and to the sums, within one transaction."""
     entering, opening = LITE if lite else FULL
     sums: dict[tuple[str, int, str, str], dict[str, Any]] = {}
     which = {(one.run, one.role, one.call, one.attempt): one for one in reversed(entries)}
-    new = await connection.execute(entering, [row_of(entry) for entry in entries])
+    new = connection.execute(entering, [row_of(entry) for entry in entries])
     for row in new:  # the others were booked before
         entry = which[tuple(row)]
         group = entry.key, entry.time // DAY, entry.model, entry.role
@@ -249,22 +249,25 @@ async def enter(connection: AsyncConnection, entries: Sequence[Entry], lite: boo
         there["disputed"] += entry.counted is not None
         there["dollars"] += entry.dollars or Decimal(0)
     for group in sorted(sums):  # in one order everywhere: no two processes wait for each other
-        await add(connection, opening, group, sums[group])
+        add(connection, opening, group, sums[group])
 
 
-async def add(
-    connection: AsyncConnection,
+def add(
+    connection: Connection,
     opening: Any,
     group: tuple[str, int, str, str],
     more: dict[str, Any],
 ) -> None:
     """More of a group's spending. Dollars are added here: SQLite has no exact decimals."""
     names: dict[str, Any] = dict(zip(GROUPED, group, strict=True))
-    await connection.execute(opening, names)
     whose: dict[str, Any] = {f"its_{name}": value for name, value in names.items()}
-    dollars = Decimal((await connection.execute(HELD, whose)).scalar_one()) + more["dollars"]
+    held = connection.execute(HELD, whose).scalar_one_or_none()
+    if held is None:
+        connection.execute(opening, names)
+        held = connection.execute(HELD, whose).scalar_one()
+    dollars = Decimal(held) + more["dollars"]
     grown: dict[str, Any] = {f"more_{name}": more[name] for name in SUMS} | {"sum": f"{dollars:f}"}
-    await connection.execute(GROWN, whose | grown)
+    connection.execute(GROWN, whose | grown)
 
 
 def row_of(entry: Entry) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from system2.server.data.database import Database
@@ -44,25 +45,27 @@ class Requests:
         }  # fmt: skip
         adding = self._insert(requests).values(row).on_conflict_do_nothing()
         mine = select(requests).where(named(key, token))
+
+        def claimed(connection: Connection) -> Any:
+            if connection.execute(adding.returning(requests.c.token)).first():
+                return True
+            return connection.execute(mine).one_or_none()
+
         while True:
-            async with self._db.begin() as connection:
-                if (await connection.execute(adding.returning(requests.c.token))).first():
-                    return Claim(target, first=True, same=True)
-                found = (await connection.execute(mine)).one_or_none()
+            if (found := await self._db.write(claimed)) is True:
+                return Claim(target, first=True, same=True)
             if found:  # else it was forgotten in between
                 return Claim(found.target, first=False, same=found.digest == digest)
 
     async def get(self, key: str, token: str) -> str | None:
         """The target of a name; None: it was not given."""
         wanted = select(requests.c.target).where(named(key, token))
-        async with self._db.read() as connection:
-            return (await connection.execute(wanted)).scalar_one_or_none()
+        return await self._db.read(lambda db: db.execute(wanted).scalar_one_or_none())
 
     async def forget(self, key: str, token: str, target: str) -> None:
         """Let the name be given anew, where it still stands for this target: nothing came of it."""
         mine = and_(named(key, token), requests.c.target == target)
-        async with self._db.begin() as connection:
-            await connection.execute(delete(requests).where(mine))
+        await self._db.write(lambda db: db.execute(delete(requests).where(mine)).rowcount)
 
 
 def named(key: str, token: str) -> ColumnElement[bool]:

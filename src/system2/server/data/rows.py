@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from sqlalchemy import Select, Table, select
 
 Order = Literal["asc", "desc"]
+ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 T = TypeVar("T")
 
 
@@ -26,7 +27,7 @@ def packed(value: Any) -> str:
 
     Raises ValueError where a number is none, TypeError where something is no JSON.
     """
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return ENCODE(value)
 
 
 def page(entries: Sequence[T], limit: int) -> Page[T]:

@@ -58,8 +58,8 @@ class Stored:
         gone = 0
         while True:
             some = select(id).where(*which).limit(CHUNK)
-            async with self._db.begin() as connection:
-                found = await connection.execute(delete(table).where(id.in_(some), *which))
-            gone += found.rowcount
-            if found.rowcount < 1:
+            sweep = delete(table).where(id.in_(some), *which)
+            found = await self._db.write(lambda db, sweep=sweep: db.execute(sweep).rowcount)
+            gone += found
+            if found < 1:
                 return gone

@@ -55,14 +55,16 @@ class Line:
     def plain(self) -> dict[str, str | int]:
         """What is known, as JSON has it. A string that is no plain word is not shown."""
         told: dict[str, str | int] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in NAMES:
+            value = getattr(self, name)
+            if value is None:
+                continue
             if isinstance(value, Decimal):
-                told[field.name] = f"{value:f}"
+                told[name] = f"{value:f}"
             elif isinstance(value, int):
-                told[field.name] = value
-            elif value is not None:
-                told[field.name] = word(value)
+                told[name] = value
+            else:
+                told[name] = word(value)
         if self.event == "backend" and self.error is not None:
             told["said"] = said(self.error)
         return told
@@ -72,6 +74,9 @@ class Line:
         event = told.pop("event")
         shown = (f"{k}={json.dumps(v) if k == 'said' else v}" for k, v in told.items())
         return " ".join((str(event), *shown))
+
+
+NAMES = tuple(field.name for field in fields(Line))
 
 
 class Formatter(logging.Formatter):
@@ -85,11 +90,18 @@ class Formatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         head = {"time": time.replace("+00:00", "Z"), "level": record.levelname.lower()}
         line = record.msg if isinstance(record.msg, Line) else None
-        body = line.plain() if line else foreign(record)
         if self.form == "json":
+            body = line.plain() if line else foreign(record)
             return json.dumps(head | body, separators=(",", ":"))
+        body = {} if line else foreign(record)
         tail = str(line) if line else " ".join(f"{k}={v}" for k, v in body.items())
         return f"{head['time']} {head['level']} {tail}"
+
+
+def tell(logger: logging.Logger, level: int, line: Line) -> None:
+    """Log a line. Who calls is not looked for: that takes longer than all the rest."""
+    if logger.isEnabledFor(level):
+        logger.handle(logging.LogRecord(logger.name, level, "", 0, line, (), None))
 
 
 def foreign(record: logging.LogRecord) -> dict[str, str | int]:

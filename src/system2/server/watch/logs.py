@@ -9,7 +9,7 @@ from typing import TextIO
 
 from system2.core import Usage
 from system2.server.watch.labels import Few
-from system2.server.watch.lines import Form, Line, handler
+from system2.server.watch.lines import Form, Line, handler, tell
 from system2.server.watch.telling import Telling
 
 NAME = "system2.server"
@@ -70,7 +70,7 @@ class Logs:
             cost=cost,
             error=error,
         )
-        self.logger.log(logging.ERROR if status >= 500 else level, line)
+        tell(self.logger, logging.ERROR if status >= 500 else level, line)
 
     def run(
         self,

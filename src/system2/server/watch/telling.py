@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from system2.core import Born, Event, Failed, Finished, Piece, Resumed, Started, Usage
-from system2.server.watch.lines import Line
+from system2.server.watch.lines import Line, tell
 from system2.server.watch.trouble import OURS, code
 
 MOST = 20  # failures of a run that have a line each; all are counted
@@ -43,7 +43,7 @@ class Telling:
         self._failures += 1
         if self._failures <= MOST:
             about = replace(self._about, event="backend", role=event.role, error=word)
-            self._logger.warning(replace(about, backend=self._backend or None))
+            tell(self._logger, logging.WARNING, replace(about, backend=self._backend or None))
 
     def _finished(self, event: Finished) -> None:
         usage = event.usage
@@ -63,4 +63,4 @@ class Telling:
             failures=self._failures or None,
             cost=event.cost,
         )
-        self._logger.log(logging.ERROR if event.why == "failed" else logging.INFO, line)
+        tell(self._logger, logging.ERROR if event.why == "failed" else logging.INFO, line)

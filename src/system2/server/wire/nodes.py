@@ -123,11 +123,11 @@ class Growth:
             case Billed():
                 self.roles[event.role] = self.roles.get(event.role, Usage()) + event.usage
             case Failed():
-                yield self.frame("note", {"text": event.error})
+                yield self.frame("note", {"text": event.error, "role": event.role})
             case Noted():
                 self.speak((event.ask, event.child), headline(event.text))
             case Vetoed():
-                yield self.frame("note", {"text": f"{event.by}: {event.reason}"})
+                yield self.frame("note", {"text": f"{event.by}: {event.reason}", "role": "veto"})
             case Handed() if self.changes * FINENESS >= len(self.tree.nodes):
                 yield from self.flush(seconds)
             case Finished():
