@@ -21,13 +21,19 @@ def own_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 class Held:
-    """Responses whose last change waits until it is let in; `came`: one waits."""
+    """Responses whose ends are not stored until they are let in; `came`: one waits."""
 
     def __init__(self, responses: Any) -> None:
         self.responses, self.gate, self.came = responses, asyncio.Event(), False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.responses, name)
+
+    async def add(self, response: Any, *words: Any) -> None:
+        if response.status != "in_progress":
+            self.came = True
+            await self.gate.wait()
+        await self.responses.add(response, *words)
 
     async def change(self, *words: Any, **named: Any) -> bool:
         self.came = True
@@ -70,7 +76,9 @@ def test_one_that_ends_while_it_is_being_cancelled_is_told_as_it_ended(tmp_path:
         async with held_up(tmp_path) as (one, held):
             begun = (await one.ask(RESPONSES, response(False, background=True))).json()
             await until(lambda: held.came)  # it is over, and its row does not say so yet
-            late = await one.ask(f"{RESPONSES}/{begun['id']}/cancel", {})
-            assert late.json()["status"] == "completed"
+            late = asyncio.create_task(one.ask(f"{RESPONSES}/{begun['id']}/cancel", {}))
+            await one.ask("/v1/models")
+            held.gate.set()
+            assert (await late).json()["status"] == "completed"
 
     asyncio.run(main())

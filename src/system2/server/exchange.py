@@ -176,9 +176,7 @@ class Exchange:
                 more = self._more
                 while at < len(self.events):
                     if self.task and self.events[at]["type"] in LAST:
-                        await asyncio.wait(
-                            {self.task}
-                        )  # it is stored by then: one may go on from it
+                        await asyncio.wait({self.task})  # it is stored by then
                     yield self.events[at]
                     at += 1
                 if self.task is None or self.final.is_set() or self.over:
