@@ -15,7 +15,7 @@ from clients.serving import Serving
 PAGES = Path(__file__).parents[2] / "docs" / "clients"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"`([\w-]+\.(?:py|yaml|jsonl))`")
-SHOWN = ("pip install", "system2 serve")
+SHOWN = ("pip install", "npm install", "system2 serve", "open-webui serve")
 
 
 def need(module: str, package: str) -> None:
@@ -42,6 +42,8 @@ def run(page: str, serving: Serving, folder: Path) -> str:
             (folder / names.pop(0)).write_text(body)
         elif kind == "py":
             said = ran([sys.executable, "-c", body], folder)
+        elif kind == "js":
+            said = ran(["node", "--input-type=module", "--eval", body], folder)
         else:
             raise AssertionError(f"{page}: nobody knows what to do with a block of {kind}")
     return said

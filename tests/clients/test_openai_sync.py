@@ -102,6 +102,35 @@ def test_a_conversation_goes_on(client: Any):
     assert [item.content[0].text for item in items] == ["And now what is 20 - 3?"]
 
 
+def test_what_was_said_is_referred_to_by_its_id(client: Any):
+    first = client.responses.create(model="tooled", input="What is 17 * 23?")
+    told = [{"type": "item_reference", "id": item.id} for item in first.output]
+    asked: Any = [
+        {"role": "user", "content": "What is 17 * 23?"},
+        *told,
+        {"role": "user", "content": "What is 3 + 4?"},
+    ]
+    then = client.responses.create(model="tooled", input=asked)
+    assert then.output_text == "7"
+    same = client.responses.create(
+        model="tooled", input="What is 3 + 4?", previous_response_id=first.id
+    )
+    assert then.usage.input_tokens == same.usage.input_tokens
+    kept = client.responses.input_items.list(then.id, order="asc").data
+    assert [item.type for item in kept] == ["message", "reasoning", "message", "message"]
+    client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError, match=r"Item with id 'rs_.*' not found") as found:
+        client.responses.create(model="tooled", input=asked)
+    assert found.value.param == "input[1].id"
+
+
+def test_items_that_are_not_kept_are_not_found(client: Any):
+    unstored = client.responses.create(model="tooled", input="What is 1 + 1?", store=False)
+    for id in (unstored.output[-1].id, "msg_none", "msg_" + "0" * 48, ""):
+        with pytest.raises(openai.NotFoundError):
+            client.responses.create(model="tooled", input=[{"type": "item_reference", "id": id}])
+
+
 def test_a_stored_response_is_found_and_deleted(client: Any):
     made = client.responses.create(model="tooled", input="What is 1 + 1?", metadata={"a": "b"})
     found = client.responses.retrieve(made.id)

@@ -72,10 +72,12 @@ class Backend:
 
     async def stream(self, body: Wire, message: Wire) -> AsyncGenerator[str]:
         """The reply in words, then the bill."""
+        slow = any("Take your time" in text_of(one) for one in body["messages"])
+        pause = 30.0 if slow else self.pause
         for n in range(body.get("n") or 1):
             for delta in pieces(message):
                 yield event([choice(body, n, delta)])
-                await asyncio.sleep(self.pause)
+                await asyncio.sleep(pause)
             yield event([{"index": n, "delta": {}, "finish_reason": finish(message)}])
         yield event([], usage=usage(body, message)) + "data: [DONE]\n\n"
 

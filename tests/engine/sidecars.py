@@ -1,27 +1,37 @@
-"""Sidecars of every temper, and a model for them to ask."""
+"""Sidecars of every temper, a model for them to ask, and an engine that they stand beside."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from engine.fakes import SUM, Late
+
 from system2.core import (
     Bill,
+    Budget,
     CallFailed,
     Chain,
     Delta,
+    Event,
     Message,
+    Meter,
     Moment,
     Note,
+    Noted,
     Problem,
     Request,
+    Strategy,
     Usage,
     Veto,
+    Vetoed,
     Write,
 )
+from system2.engine import Aside, Engine
+from system2.policies.fake import Digits
 
 COST = 3  # completion tokens of a call of Talker
 
@@ -111,3 +121,20 @@ class Censor:
             await write(Request(asked, (), 1, "reply", self.tokens, (len(chain),)))
         bad = any(self.bad(step.text) for step in chain[moment.since :])
         return Veto("forbidden", stop=self.stop) if bad else None
+
+
+def engine(
+    strategy: Strategy, *asides: Aside, budget: Budget | None = None, **more: object
+) -> Engine:
+    policy = Late(Digits(base=3, repeat=0.4, after=0.0), 3)
+    options: dict[str, object] = {"seed": 5} | more
+    meter = Meter(budget or Budget())
+    return Engine(SUM, strategy, policy, meter, sidecars=asides, **options)  # type: ignore
+
+
+def notes(events: Sequence[Event]) -> list[Noted]:
+    return [event for event in events if isinstance(event, Noted)]
+
+
+def vetoes(events: Sequence[Event]) -> list[Vetoed]:
+    return [event for event in events if isinstance(event, Vetoed)]

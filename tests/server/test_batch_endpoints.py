@@ -1,32 +1,21 @@
-"""Files and batches: with OpenAI's own client, against a server that is killed in the middle."""
+"""Batches, with OpenAI's own client: line by line, broken lines named, limits kept."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
-import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from clients.asking import ask, refused
 from clients.serving import SOURCE, Serving
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
-from policies.counting_server import Manners
-from policies.counting_server import Server as Backend
+from server.batch_calls import CHAT, MODEL, asked, begun, ended, line, rows, until
 
-from system2.core import Called, Replied
 from system2.server.wire.batch_lines import WRONG, lines_of
-from system2.store import read
-
-MODEL, CHAT = "system2-mini", "/v1/chat/completions"
-OVER = ("completed", "failed", "cancelled", "expired")
 
 
 @pytest.fixture(scope="module")
@@ -40,115 +29,6 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def client(serving: Serving) -> Iterator[OpenAI]:
     with OpenAI(base_url=serving.url, api_key="none", max_retries=0) as client:
         yield client
-
-
-def line(id: Any, body: Any, url: str = CHAT, **more: Any) -> str:
-    return json.dumps({"custom_id": id, "method": "POST", "url": url, "body": body} | more)
-
-
-def asked(text: str, **more: Any) -> dict[str, Any]:
-    return {"model": MODEL, "messages": [{"role": "user", "content": text}], **more}
-
-
-def begun(client: OpenAI, lines: list[str], endpoint: Any = CHAT, **more: Any) -> Any:
-    file = client.files.create(file=("lines.jsonl", "\n".join(lines).encode()), purpose="batch")
-    return client.batches.create(
-        input_file_id=file.id, endpoint=endpoint, completion_window="24h", **more
-    )
-
-
-def until(look: Callable[[], Any], seconds: float = 90) -> Any:
-    """What it finds, once it finds something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise TimeoutError
-
-
-def ended(client: OpenAI, id: str) -> Any:
-    def look() -> Any:
-        batch = client.batches.retrieve(id)
-        return batch if batch.status in OVER else None
-
-    return until(look)
-
-
-def rows(client: OpenAI, id: str | None) -> dict[Any, Any]:
-    """A file of results, by custom id."""
-    assert id is not None
-    text = client.files.content(id).text
-    return {row["custom_id"]: row for row in map(json.loads, text.splitlines())}
-
-
-# -------------------------------------------------------------------- files
-
-
-def test_files_are_kept_listed_and_forgotten(client: OpenAI):
-    data = bytes(range(256)) * 300
-    one = client.files.create(file=("../a\nb.bin", data), purpose="user_data")
-    two = client.files.create(
-        file=("c.jsonl", b"{}"),
-        purpose="batch",
-        expires_after={"anchor": "created_at", "seconds": 3600},
-    )
-    assert (one.bytes, one.status, one.purpose, one.object) == (
-        len(data),
-        "processed",
-        "user_data",
-        "file",
-    )
-    assert one.id.startswith("file-") and "/" not in one.filename and "\n" not in one.filename
-    assert two.expires_at == two.created_at + 3600
-    assert client.files.content(one.id).content == data
-    assert [f.id for f in client.files.list()][:2] == [two.id, one.id]
-    assert [f.id for f in client.files.list(order="asc", limit=1)][-2:] == [one.id, two.id]
-    assert one.id not in [f.id for f in client.files.list(purpose="batch")]
-    assert client.files.retrieve(one.id) == one
-    assert client.files.delete(one.id).deleted
-    for call in (client.files.retrieve, client.files.content, client.files.delete):
-        with pytest.raises(NotFoundError):
-            call(one.id)
-
-
-def form(*parts: tuple[str, bytes]) -> bytes:
-    fields = b"".join(
-        b"--b\r\ncontent-disposition: form-data; " + n.encode() + b"\r\n\r\n" + v + b"\r\n"
-        for n, v in parts
-    )
-    return fields + b"--b--\r\n"
-
-
-FILE, PURPOSE = ('name="file"; filename="x"', b"{}"), ('name="purpose"', b"batch")
-FORM = [("Content-Type", "multipart/form-data; boundary=b")]
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "status"),
-    [
-        ([("Content-Type", "application/json")], b"{}", 415),
-        ([("Content-Type", "multipart/form-data")], form(FILE, PURPOSE), 400),
-        (FORM, b"", 400),
-        (FORM, b"rubbish", 400),
-        (FORM, form(FILE), 400),
-        (FORM, form(PURPOSE), 400),
-        (FORM, form(FILE, FILE, PURPOSE), 400),
-        (FORM, form(FILE, ('name="purpose"', b"fun")), 400),
-        (FORM, form((FILE[0], b""), PURPOSE), 400),
-        (FORM, form(FILE, ('name="purpose"; filename="y"', b"batch")), 400),
-        (FORM, form(FILE, PURPOSE, ('name="expires_after[seconds]"', b"9" * 5000)), 400),
-        (FORM, form(FILE, *[(f'name="f{n}"', b"") for n in range(50)]), 400),
-        (FORM, form(FILE, ('name="purpose"', b"b" * 10**6)), 400),
-        ([*FORM, ("X", "y")], form((FILE[0], b"x" * (33 * 2**20)), PURPOSE), 413),
-    ],
-    ids=range(14),
-)  # fmt: skip
-def test_forms_that_are_none(serving: Serving, headers: Any, body: bytes, status: int):
-    refused(ask(serving, "POST", "/v1/files", body, headers), status)
-
-
-# -------------------------------------------------------------------- batches
 
 
 def test_all_endpoints_come_back_line_by_line(client: OpenAI):
@@ -281,97 +161,6 @@ def test_lines_are_read_one_by_one():
         ("", 3),
         ("", 4),
     ]
-
-
-# -------------------------------------------------------------------- killed
-
-
-class Killed:
-    """A server that can be killed and begun again in the same folder."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
-        self.env = {**os.environ, "PYTHONPATH": SOURCE, "XDG_DATA_HOME": str(folder)}
-        self.process: Any = None
-
-    def start(self) -> OpenAI:
-        command = [
-            sys.executable,
-            str(Path(__file__).with_name("batch_process.py")),
-            str(self.folder),
-            self.url,
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, env=self.env
-            )
-        found = re.search(r"(http://\S+/v1)", self.process.stdout.readline().decode())
-        assert found, (self.folder / "log").read_text()
-        return OpenAI(base_url=found[1], api_key="none", max_retries=0)
-
-    def replied(self) -> set[int]:
-        """The seeds, as they are sent, of the calls whose replies stand in the traces."""
-        found: set[int] = set()
-        for path in (self.folder / "system2" / "runs").glob("*.jsonl"):
-            seeds: dict[int, int] = {}
-            for event in read(path):
-                if isinstance(event, Called):
-                    seeds[event.call] = event.seeds[0] % 2**31
-                elif isinstance(event, Replied) and not event.failed:
-                    found.add(seeds[event.call])
-        return found
-
-    def end(self, how: signal.Signals) -> None:
-        self.process.send_signal(how)
-        self.process.wait(30)
-        self.process.stdout.close()
-
-
-@pytest.fixture
-def killed(tmp_path: Path) -> Iterator[tuple[Killed, Backend]]:
-    with Backend(Manners(pace=0.04)) as backend:
-        house = Killed(tmp_path, backend.url)
-        yield house, backend
-        if house.process.poll() is None:
-            house.end(signal.SIGKILL)
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_server_goes_on_and_pays_for_nothing_twice(
-    killed: tuple[Killed, Backend], how: signal.Signals
-):
-    house, backend = killed
-    client = house.start()
-    bodies = [
-        asked(f"question {n}", reasoning_effort="high", seed=n, system2={"samples": 3})
-        for n in range(4)
-    ]
-    lines = [line(f"l{n}", body | {"model": "far"}) for n, body in enumerate(bodies)]
-    batch = begun(client, lines)
-    until(lambda: house.replied())
-    assert client.batches.retrieve(batch.id).status == "in_progress"
-    house.end(how)
-    client.close()
-    kept, before = house.replied(), len(backend.records)
-    assert kept
-    client = house.start()
-    over = ended(client, batch.id)
-    assert over.status == "completed" and over.request_counts.completed == 4
-    found = rows(client, over.output_file_id)
-    assert sorted(found) == ["l0", "l1", "l2", "l3"]
-    client.close()
-    house.end(signal.SIGTERM)
-    asked_again = {record.body["seed"] for record in backend.records[before:]}
-    assert (
-        asked_again and not kept & asked_again
-    )  # what was kept is paid for, and asked for no more
-    with sqlite3.connect(house.folder / "accounts.db") as db:
-        runs = [row[0] for row in db.execute("select distinct run from ledger")]
-    db.close()
-    assert len(runs) == 4  # the searches that were begun are those that ended
-
-
-# -------------------------------------------------------------------- others first, and keys
 
 
 def test_whoever_waits_for_an_answer_goes_first(tmp_path: Path):

@@ -118,6 +118,13 @@ def test_steps_are_read_for_what_they_do(trace: str, said: list[Act]):
     assert acts([Step(part, 1) for part in whole(trace)]) == said
 
 
+@pytest.mark.parametrize("end", ["9-", "(7+8)*", "3+(", "8."])
+def test_a_sum_that_was_cut_off_is_none(end: str):
+    chain = [Step("3,7,8,9:24<step>", 9), Step(end, 3)]
+    assert acts(chain)[-1] == Act("work")
+    assert note(chain, 1) == "**Thinking**"
+
+
 def whole(trace: str) -> list[str]:
     parts = CUT.split(trace)
     return ["".join(pair) for pair in zip(parts[::2], [*parts[1::2], ""])]

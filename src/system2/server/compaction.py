@@ -28,7 +28,8 @@ async def input_tokens(request: Request) -> Response:
     served, _ = server.models.find(body.model, key.allows)
     server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
-    messages, _ = conversation(server, key, served, body, [*before, *own_items(body, "resp_count")])
+    own = await own_items(server, key, body, "resp_count", before)
+    messages, _ = conversation(server, key, served, body, [*before, *own])
     count = served.prompt_tokens(response_wanted(body, messages).problem)
     return replied({"object": "response.input_tokens", "input_tokens": count})
 
@@ -44,7 +45,7 @@ async def compact(request: Request) -> Response:
     served, _ = server.models.find(body.model, key.allows)
     server.limits.draw(key)
     before = await earlier(server, key, body.previous_response_id, {})
-    own = own_items(body, "resp_compact")
+    own = await own_items(server, key, body, "resp_compact", before)
     messages, _ = conversation(server, key, served, body, [*before, *own])
     kept = [item for item in own if item.get("role") == "user"]
     text = "\n\n".join(

@@ -23,6 +23,7 @@ from system2.server.wire.wanted import Wanted
 
 PACE = 0.25  # seconds between two writes of a response's events
 KEPT = 30 * 86_400  # seconds that a response is stored
+LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
 @dataclass(slots=True, eq=False)
@@ -159,7 +160,7 @@ class Exchange:
         self.followers += 1
 
     async def told(self, after: int = -1) -> AsyncGenerator[Told]:
-        """Its events with a sequence number above `after`, to the last one.
+        """Its events with a sequence number above `after`, to the last one, which is told once it is stored.
 
         Whoever stops must close the generator: a response that nobody follows any more, and that is not
         in the background, is given up.
@@ -170,6 +171,8 @@ class Exchange:
             while True:
                 more = self._more
                 while at < len(self.events):
+                    if self.task and self.events[at]["type"] in LAST:
+                        await asyncio.wait({self.task})  # it is stored by then
                     yield self.events[at]
                     at += 1
                 if self.task is None or self.final.is_set() or self.over:

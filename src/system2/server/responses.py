@@ -23,6 +23,7 @@ from system2.server.errors import ApiError, invalid
 from system2.server.exchange import Exchange
 from system2.server.interleaved import interleaved
 from system2.server.paging import paged, paging
+from system2.server.referred import referred
 from system2.server.rejoined import rejoined
 from system2.server.retries import Said, again, deadline, named
 from system2.server.runs import searched
@@ -144,8 +145,8 @@ async def exchange(
     served, _ = server.models.find(body.model)
     response_rules(body, served.profile)
     id = f"resp_{secrets.token_hex(24)}"
-    own = own_items(body, id)
     before = await earlier(server, key, body.previous_response_id, remembered or {})
+    own = await own_items(server, key, body, id, before)
     messages, lost = conversation(server, key, served, body, [*before, *own])
     wanted = response_wanted(body, messages)
     jobs = await begin(
@@ -180,13 +181,16 @@ async def started(server: Server, made: Exchange, *, again: bool = False) -> Non
     made.task.add_done_callback(lambda _: server.under_way.pop(made.id, None))
 
 
-def own_items(body: ResponseRequest, id: str) -> list[dict[str, Any]]:
-    """The input of this request alone, as items."""
+async def own_items(
+    server: Server, key: Key, body: ResponseRequest, id: str, before: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The input of this request alone, as items. Raises ApiError 404 where it refers to one that is not there."""
     if isinstance(body.input, str):
         given: list[dict[str, Any]] = [{"role": "user", "content": body.input}]
     else:
         given = [item.model_dump(exclude_none=True) for item in body.input or ()]
-    return items.named(given, id.removeprefix("resp_")[:12])
+    told = await referred(server, key, given, before)
+    return items.named(told, id.removeprefix("resp_")[:12])
 
 
 async def earlier(
@@ -361,9 +365,7 @@ async def cancel(request: Request) -> Response:
     body = held.body if held is not None else await stored(server, id, key)
     if not body.get("background"):
         raise invalid("Cannot cancel a synchronous response.", "response_id")
-    if held is not None and not held.over:
-        return replied(await held.cancel())
-    return replied(body)
+    return replied(body if held is None else await held.cancel())
 
 
 async def input_items(request: Request) -> Response:

@@ -13,7 +13,7 @@ from system2.core import Chain
 LONGEST = 1000
 MARKS = ("<step>", "<check>", "<back>", "</think>", "<think>")
 
-_SUM = re.compile(r"[-+*/().0-9]{1,80}+")
+_SUM = re.compile(r"[-+*/().0-9]{1,80}+(?<=[0-9)])")  # one that was cut off is none
 _EQUATION = re.compile(r"[-+*/().0-9a-z]{1,80}+=[-+*/().0-9a-z]{1,80}+")
 _RULE = re.compile(
     r"(?:add|times|grow|alt|fib|square|right|left|mirror|paint|swap|fill|gather|longest)\b.{0,40}+"

@@ -32,6 +32,7 @@ from system2.core import (
     Failed,
     Meter,
     Moment,
+    Node,
     Note,
     Noted,
     Price,
@@ -86,6 +87,18 @@ def summed(spans: Sequence[ReadableSpan], name: str) -> int:
     return sum(attributes(span).get(name, 0) for span in spans)
 
 
+def above(node: Node, drawn: dict[str, ReadableSpan], run: ReadableSpan) -> ReadableSpan:
+    """The span that a node's stands under: the first step of its line, or the step it branches off from."""
+    step = node.parent
+    assert step
+    if step.parent is None:
+        return run
+    if node is step.children[0]:
+        while step.parent and step.parent.parent and step is step.parent.children[0]:
+            step = step.parent
+    return drawn[f"r1/n{step.id}"]
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 @settings(max_examples=4)
 @given(seed=st.integers(0, 2**20), wild=st.booleans())
@@ -112,8 +125,12 @@ def test_the_tree_and_its_cost(name: str, seed: int, wild: bool) -> None:
     for node in nodes:
         one, told = drawn[f"r1/n{node.id}"], attributes(drawn[f"r1/n{node.id}"])
         assert node.step and told["llm.token_count.completion"] == node.step.tokens
-        assert one.parent and one.parent.span_id == seen.run.context.span_id
+        assert one.parent and one.parent.span_id == above(node, drawn, seen.run).context.span_id
         assert one.start_time and one.end_time and one.start_time <= one.end_time
+        if before := node.parent and drawn.get(f"r1/n{node.parent.id}"):
+            assert before.start_time and (
+                one.start_time > before.start_time or one.start_time == one.end_time
+            )
         status = "failed" if node.step.cut else "solved" if node.final else "open"
         assert told["system2.node.status"] == status
 

@@ -31,6 +31,7 @@ from system2.core import (
 )
 from system2.server.watch.bills import Bills
 from system2.server.watch.labels import word as plain
+from system2.server.watch.nesting import Nesting
 from system2.server.watch.trouble import code
 from system2.sidecars import CATEGORIES
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 Value = str | bool | int | float | Sequence[str]
 EVENTS = 64  # of a run's span, of each sort
 MESSAGE = "llm.output_messages.0.message"
+APART = 1_000  # nanoseconds: steps of one call set out together, and are shown in their order
 TOOLS = frozenset({"call", "result"})
 
 
@@ -76,10 +78,11 @@ class Drawing:
         self._pen, self._above, self._strategy, self._bills = pen, above, strategy, bills
         self._finished = finished
         self._span: Span | None = None
-        self._context: Context | None = None
+        self._nesting = Nesting(above)
         self._off = False  # this trace is not sampled
         self._name = run
         self._out: dict[int, dict[int, int]] = {}  # ask → child → when its call set out
+        self._starts: dict[int, int] = {}  # of the nodes that are drawn
         self._kept: set[tuple[int, int]] = set()  # continuations paid for before
         self._depths = [0]
         self._drawn = self._met = self._on_nodes = self._failed = self._scored = 0
@@ -174,7 +177,7 @@ class Drawing:
         attributes: dict[str, Value] = {
             "gen_ai.operation.name": "invoke_workflow",
             "gen_ai.workflow.name": self._strategy,
-            "openinference.span.kind": "CHAIN",
+            "openinference.span.kind": "LLM",  # a CHAIN's tokens are not summed, and it has the prompts
             "graph.node.name": "question",
             "system2.resumed": isinstance(event, Resumed),
         }
@@ -195,13 +198,15 @@ class Drawing:
             start_time=self._pen.clock(),
         )
         self._off = not self._span.is_recording()
-        self._context = set_span_in_context(self._span, self._above)
+        self._nesting = Nesting(set_span_in_context(self._span, self._above))
 
     def _id(self, node: int) -> str:
         """A node's, the same for no two runs of a trace."""
         return f"{self._name}/n{node}"
 
     def _born(self, event: Born) -> None:
+        from opentelemetry.trace import set_span_in_context
+
         depth = self._depths[event.parent] + 1
         self._depths.append(depth)
         if self._drawn >= self._pen.most:
@@ -210,6 +215,8 @@ class Drawing:
         step, kept = event.step, (event.ask, event.child) in self._kept
         now = self._pen.clock()
         begun = self._out.get(event.ask, {}).get(event.child, now)
+        begun = min(now, max(begun, self._starts.get(event.parent, 0) + APART))
+        self._starts[event.id] = begun
         attributes = self._of_step(step) | {
             "graph.node.id": self._id(event.id),
             "graph.node.parent_id": self._id(event.parent),
@@ -217,16 +224,18 @@ class Drawing:
         }
         if kept:
             attributes["system2.node.recalled"] = True
-        else:
+        elif step.kind not in TOOLS:  # a tool's tokens are with the rest: nobody sums them here
             self._on_nodes += step.tokens
             attributes["llm.token_count.completion"] = step.tokens
             attributes["llm.token_count.completion_details.reasoning"] = step.tokens - step.told
         if event.score is not None:
             attributes["gen_ai.evaluation.name"] = "verifier"
             attributes["gen_ai.evaluation.score.value"] = event.score
+        above = self._nesting.above(event.parent)
         span = self._pen.tracer.start_span(
-            word(step), self._context, attributes=attributes, start_time=begun
+            word(step), above, attributes=attributes, start_time=begun
         )
+        self._nesting.add(event.id, event.parent, set_span_in_context(span, self._above))
         span.end(now)
 
     def _of_step(self, step: Step) -> dict[str, Value]:
