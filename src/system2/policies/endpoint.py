@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
+from weakref import WeakSet
 
 from system2.core import CallFailed
 from system2.policies.events import Events
@@ -60,7 +61,7 @@ class Stream:
 
     def __init__(self, response: Any, faults: Faults) -> None:
         self._response, self._faults = response, faults
-        self._events = Events()
+        self._events, self.loop = Events(), asyncio.get_running_loop()
         self._over = False
         self._fault: Fault | ValueError | None = None  # told once all that came before it is
 
@@ -74,6 +75,7 @@ class Stream:
                 with self._faults:
                     data: bytes = await self._response.content.readany()
                 self._over = not data
+                data = data or b"\n"  # what the last line may wait for
             except Fault as fault:
                 data = self._left()
                 self._fault, self._over = fault, True
@@ -133,10 +135,13 @@ class Endpoint:
         }
         self._loops: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncGenerator[Any]]] = {}
         self._faults = Faults()
+        self._streams: WeakSet[Stream] = WeakSet()
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> Stream:
         """POST `path` beneath the base URL; its events. Raises Fault, CallFailed."""
-        return Stream(await self._open("POST", self.url(path), body), self._faults)
+        stream = Stream(await self._open("POST", self.url(path), body), self._faults)
+        self._streams.add(stream)
+        return stream
 
     async def json(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
         """The reply of a call, whole. Raises Fault, CallFailed, and ValueError where it is no JSON."""
@@ -154,7 +159,10 @@ class Endpoint:
         return urlunsplit(self._parts._replace(path=base + path))
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop."""
+        """Close the connections of this event loop; who reads from one is told that it broke."""
+        loop = asyncio.get_running_loop()
+        for stream in [one for one in self._streams if one.loop is loop]:
+            await stream.aclose()
         if task := self._loops.pop(asyncio.get_running_loop(), None):
             await (await task).aclose()
 
@@ -166,7 +174,7 @@ class Endpoint:
         )
         with self._faults:
             response = await session.request(method, url, data=data, headers=headers)
-        if response.status < 400:
+        if 200 <= response.status < 300:
             return response
         try:
             with self._faults:
@@ -185,9 +193,14 @@ class Endpoint:
             self._loops[loop] = asyncio.create_task(self._connected())
         try:
             keeper = await asyncio.shield(self._loops[loop])
-        except ImportError as error:
-            del self._loops[loop]
-            raise CallFailed("the aiohttp package cannot be imported", retry=False) from error
+        except (ImportError, OSError) as error:
+            self._loops.pop(loop, None)
+            raise CallFailed(
+                f"aiohttp or its certificates cannot be read ({error})", retry=False
+            ) from error
+        except CallFailed:
+            self._loops.pop(loop, None)
+            raise
         return await keeper.asend(None)
 
     async def _connected(self) -> AsyncGenerator[Any]:
@@ -197,7 +210,7 @@ class Endpoint:
             connector=http.TCPConnector(limit=AT_ONCE, keepalive_timeout=IDLE, ssl=trusted),
             cookie_jar=http.DummyCookieJar(),
             timeout=limits,
-            proxy=proxy(self._parts.scheme, self._parts.hostname or ""),
+            proxy=proxy(self._parts.scheme, self._parts.netloc),
             headers={"User-Agent": "system2"},
         )
         keeper = kept(session)
@@ -230,7 +243,7 @@ class Faults:
             (http.NonHttpUrlClientError, "misdirected"),
             (http.ConnectionTimeoutError, "unreached"),
             (http.ServerTimeoutError, "silent"),
-            (http.ClientSSLError, "untrusted"),
+            (http.ClientConnectorCertificateError, "untrusted"),
             (http.ClientConnectorError, "unreached"),
             (http.ClientError, "lost"),
             (OSError, "lost"),
@@ -288,12 +301,22 @@ def identity(key: str | None, user: str | None, word: str | None) -> dict[str, s
     return {name: value for name, value in told.items() if value}
 
 
-def proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a server."""
-    if urllib.request.proxy_bypass(host):
+def proxy(scheme: str, place: str) -> str | None:
+    """The proxy that the environment names for a server, a host with or without a port. Raises CallFailed."""
+    host = urlsplit(f"//{place}").hostname or ""
+    if urllib.request.proxy_bypass(host) or urllib.request.proxy_bypass(place):
         return None
-    found = urllib.request.getproxies()
-    return found.get(scheme) or found.get("all")
+    every = urllib.request.getproxies()
+    if not (found := every.get(scheme) or every.get("all")):
+        return None
+    found = found if "://" in found else f"http://{found}"
+    if urlsplit(found).scheme not in ("http", "https"):
+        raise CallFailed(
+            f"the environment names a {urlsplit(found).scheme} proxy; only http and https ones are spoken "
+            "to: set HTTPS_PROXY or HTTP_PROXY to one, or name the server in NO_PROXY",
+            retry=False,
+        )
+    return found
 
 
 def inner(error: Any) -> dict[str, Any]:

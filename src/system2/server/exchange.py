@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from system2.core import Finished
 from system2.server.begin import Begun
@@ -88,7 +88,12 @@ class Exchange:
                 self.add([])
                 if saving:
                     await saving
-                await self.keep()
+                try:
+                    await self.keep()
+                except (OSError, SQLAlchemyError) as error:
+                    self.body["store"] = False  # it was to be, and nobody will find it
+                    told = {"message": f"response {self.id} cannot be stored", "exception": error}
+                    asyncio.get_running_loop().call_exception_handler(told)
 
     async def settled(self) -> None:
         """Once the searches have ended, say how it stands."""

@@ -206,6 +206,7 @@ async def earlier(
         if id in remembered:
             turns.append(remembered[id])
             break
+        await ended(running(server, id, key))
         found = await server.stored.responses.get(id, key.id)
         if found is None:
             raise items.missing(id)
@@ -309,6 +310,12 @@ def running(server: Server, id: str, key: Key) -> Exchange | None:
     return held if held is not None and held.begun.key.id == key.id else None
 
 
+async def ended(held: Exchange | None) -> None:
+    """Wait until a response that is over is stored."""
+    if held is not None and held.over and held.task:
+        await asyncio.wait({held.task})
+
+
 async def get(request: Request) -> Response:
     """A response as it stands, or its events from one on."""
     server, key, id = place(request)
@@ -322,6 +329,7 @@ async def get(request: Request) -> Response:
         return EventStream(replayed(server, id, after), beat=server.beat)
     if held is not None and not held.over:
         return replied({**held.body, "output": held.writer.body["output"]})
+    await ended(held)
     return replied(await stored(server, id, key))
 
 

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, event, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from system2.server.data import Database
@@ -213,6 +213,35 @@ def test_a_database_that_another_process_writes(tmp_path: Path, monkeypatch: Any
             assert await tokens(db) == ["x"]
 
     asyncio.run(later())
+    other.close()
+
+
+def test_those_who_wait_together_for_another_process_wait_once(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    file = tmp_path / "a.db"
+    opened(str(file))
+    monkeypatch.setattr(module, "PRAGMAS", ("busy_timeout=1", *module.PRAGMAS[1:]))
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    tried = 0
+
+    async def main() -> list[Any]:
+        nonlocal tried
+        async with Database.open(str(file)) as db:
+
+            def begun(connection: Any) -> None:
+                nonlocal tried
+                tried += 1
+
+            for engine in db._how.values():
+                event.listen(engine, "begin", begun)
+            wanted = [did(db, row(f"{n:03}")) for n in range(20)]
+            return await asyncio.gather(*wanted, return_exceptions=True)
+
+    ended = asyncio.run(main())
+    assert all(isinstance(error, OSError) for error in ended)
+    assert tried == module.TRIES
     other.close()
 
 

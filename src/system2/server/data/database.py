@@ -88,7 +88,7 @@ class Database:
         SQLite has one writer, and what is kept is synced to disk: those who wait meanwhile share a transaction.
         """
         if not self.sqlite:
-            return await self._thread(self._done, work, WRITING)
+            return await asyncio.shield(self._thread(self._done, work, WRITING))
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, done))
         if self._writer is None:
@@ -120,8 +120,10 @@ class Database:
             results = self._done(lambda connection: [work(connection) for work in works], WRITING)
             return [(result, None) for result in results]
         except Exception as error:  # noqa: BLE001  whose it is, told to whom it concerns
-            if len(works) == 1:
-                return [(None, error)]
+            if len(works) == 1 or isinstance(
+                error, OSError
+            ):  # that one is the database's, and all wait for it
+                return [(None, error)] * len(works)
         return [self._together([work])[0] for work in works]
 
     def _done(self, work: Callable[[Connection], T], how: str) -> T:
