@@ -20,7 +20,6 @@ def run_serve(options: argparse.Namespace) -> int:
     """Serve."""
     from system2.cli.serve import serve
 
-    calm()
     return serve(options)
 
 

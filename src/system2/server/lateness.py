@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 TICK = 0.25  # seconds between two looks
-LATE = 2.0  # seconds that it may be behind: every token of every stream comes so much later
-SPELL = 5.0  # seconds that it may stay so: one long pause is no overload
+LATE = 4.0  # seconds that it may be behind: every token of every stream comes so much later
+SPELL = 10.0  # seconds that it may stay so: a thousand streams that begin at once are no overload
 
 
 @dataclass(slots=True, eq=False)

@@ -27,6 +27,7 @@ from system2.server.spots import SPOTS
 from system2.server.usable import usable, writable
 from system2.server.watch.logs import begin
 
+YOUNG = 3_000  # objects more before the young are looked at: a request makes a thousand, and drops them in circles
 FILES = 65_536  # open at once, where the system allows so many
 BACKLOG = 2_048  # clients that may knock before they are let in
 
@@ -168,3 +169,4 @@ def ready(served: Sequence[Served]) -> None:
         importlib.import_module("aiohttp")
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)

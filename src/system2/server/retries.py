@@ -16,7 +16,7 @@ from system2.server.errors import invalid
 Held = TypeVar("Held")
 SMALL = 512  # bytes that any of them takes besides
 KEPT = 600.0  # seconds; SDKs retry within a minute
-MOST = 4_096
+MOST = 1_024
 HEAVIEST = 64 * 2**20  # bytes of all together
 EACH = 16 * 2**20  # and of one key
 
