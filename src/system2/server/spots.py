@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from system2.server import chat, compaction, models, openapi, others, responses, runs
+from system2.server import chat, compaction, models, openapi, others, responses, retrieved, runs
 from system2.server.app import Spot
 from system2.server.wire import shapes
 from system2.server.wire.chat_request import ChatRequest
@@ -49,16 +49,16 @@ SPOTS: tuple[Spot, ...] = (
         ResponseRequest, shapes.Compaction, example=INPUT,
     ),
     Spot(
-        "GET", RESPONSE, responses.get, "chat", "A response as it stands, or its events",
+        "GET", RESPONSE, retrieved.get, "chat", "A response as it stands, or its events",
         None, shapes.ResponseObject, shapes.Events, kinds=EVENTS,
     ),
-    Spot("DELETE", RESPONSE, responses.delete, "chat", "Forget a response", None, shapes.Deleted),
+    Spot("DELETE", RESPONSE, retrieved.delete, "chat", "Forget a response", None, shapes.Deleted),
     Spot(
-        "POST", f"{RESPONSE}/cancel", responses.cancel, "chat", "End one in the background",
+        "POST", f"{RESPONSE}/cancel", retrieved.cancel, "chat", "End one in the background",
         None, shapes.ResponseObject,
     ),
     Spot(
-        "GET", f"{RESPONSE}/input_items", responses.input_items, "chat", "What it was asked with",
+        "GET", f"{RESPONSE}/input_items", retrieved.input_items, "chat", "What it was asked with",
         None, shapes.Page, shapes.Some,
     ),
     *runs.SPOTS,
