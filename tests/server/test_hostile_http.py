@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Iterator
 
 import pytest
 from clients.asking import JSON, ask, raw, refused
