@@ -255,3 +255,23 @@ def test_a_body_behind_a_wish_for_another_protocol_is_a_body(apart: bool):
 
     asyncio.run(run())
     assert seen == [("/1", body), ("/", b"")]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_old_client_gets_no_chunks(told: bool):
+    async def speak(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"5")] if told else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"he", b"llo"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def run() -> None:
+        async with serving(speak) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert body == b"hello" and b"transfer-encoding" not in head
+            writer.close()
+
+    asyncio.run(run())

@@ -23,6 +23,21 @@ WISHES = frozenset({b"upgrade", b"http2-settings"})
 MOST = 4_096  # connections at once; more are closed as they come
 
 
+class Untold(int):
+    """The length of a body that ends with its connection: whatever comes fits."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __sub__(self, other: int) -> Untold:
+        return self
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
 class Patient(HttpToolsProtocol):
     """uvicorn's own, which has no such bounds: a thousand clients that send a byte a minute would hold it for ever."""
 
@@ -76,6 +91,11 @@ class Patient(HttpToolsProtocol):
             raise ValueError("a head that is too large")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            if (
+                self.scope["http_version"] == "1.0"
+            ):  # which knows no chunks (RFC 9112, 6.1), but uvicorn sends it some
+                self.cycle.chunked_encoding = False
+                self.cycle.expected_content_length = Untold()
         elif self._should_upgrade():
             if len(sizes) > LINES or max(sizes) > LINE or self._has_body():
                 raise ValueError("a head that the WebSocket's reader would never answer")
